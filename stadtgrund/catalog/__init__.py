@@ -1,0 +1,1 @@
+"""The catalogue of a deployment: contracts and what derives from them. Pure: no database, no network."""

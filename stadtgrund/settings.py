@@ -1,0 +1,149 @@
+"""Settings from the environment, one small class per concern; made once by whoever starts, never at import.
+
+Names are `STADTGRUND_*`; by custom `DATABASE_URL` and `PUBLIC_URL` carry no prefix. Secrets print masked.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DatabaseSettings", "DeploymentSettings", "Paths", "Secret", "ServerSettings", "Settings"]
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stadtgrund.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Secret:
+    """A string that prints masked; `reveal()` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the checkout keeps what is not in version control."""
+
+    root: Path
+    var: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords of the private PostGIS' roles and the first key (files 0600)."""
+        return self.var / "secrets"
+
+    @property
+    def files(self) -> Path:
+        """COGs, downloads and tiles, named by version."""
+        return self.var / "files"
+
+    @property
+    def log(self) -> Path:
+        """Logs of the private PostGIS and of the server."""
+        return self.var / "log"
+
+
+@dataclass(frozen=True)
+class DeploymentSettings:
+    """Which deployment folder is used, and where its sources lie."""
+
+    config: Path
+    data: Path | None
+
+    @property
+    def name(self) -> str:
+        """The deployment's name: that of its folder."""
+        return self.config.name
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """`url` None = the private PostGIS, which any command starts when it is down."""
+
+    url: Secret | None
+    statement_timeout_ms: int
+    pool_max: int
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where the server listens and how it names itself."""
+
+    host: str
+    port: int
+    workers: int
+    public_url: str
+
+    @property
+    def base_path(self) -> str:
+        """Path prefix of the public URL, without a slash at its end ('' when there is none)."""
+        return urlsplit(self.public_url).path.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one process."""
+
+    paths: Paths
+    deployment: DeploymentSettings
+    database: DatabaseSettings
+    server: ServerSettings
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] | None = None, *, config: Path | None = None) -> Settings:
+        """Read the environment (or `env`); `config` is the command line's `--config` and goes first.
+
+        Raises
+        ------
+        UsageError
+            Naming the variable, its value and what is allowed.
+        """
+        env = os.environ if env is None else env
+        folder = config or Path(env.get("STADTGRUND_CONFIG") or ROOT / "pygeoapi-config" / "musterstadt")
+        data = env.get("STADTGRUND_DATA")
+        host = env.get("STADTGRUND_HOST") or "127.0.0.1"
+        port = _integer(env, "STADTGRUND_PORT", 5000, 1, 65535)
+        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
+        public = (env.get("PUBLIC_URL") or f"http://{shown}:{port}").rstrip("/")
+        if urlsplit(public).scheme not in ("http", "https") or not urlsplit(public).netloc:
+            raise UsageError(f"PUBLIC_URL={public!r} is not an address.", remedy="Allowed: http(s)://host[:port][/path].")
+        url = env.get("DATABASE_URL")
+        if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+            raise UsageError("DATABASE_URL is not a PostgreSQL address.", remedy="Allowed: postgresql://user:password@host:port/database.")
+        return cls(
+            paths=Paths(ROOT, Path(env.get("STADTGRUND_VAR") or ROOT / "var")),
+            deployment=DeploymentSettings(folder.resolve(), Path(data).resolve() if data else None),
+            database=DatabaseSettings(
+                Secret(url) if url else None,
+                _integer(env, "STADTGRUND_STATEMENT_TIMEOUT_MS", 30_000, 100, 3_600_000),
+                _integer(env, "STADTGRUND_POOL_MAX", 8, 1, 200),
+            ),
+            server=ServerSettings(host, port, _integer(env, "STADTGRUND_WORKERS", 2, 1, 64), public),
+        )
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    raw = env.get(name) or str(default)
+    try:
+        value = int(raw)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise UsageError(f"{name}={raw!r} is not valid.", remedy=f"Allowed: a whole number from {low} to {high}.")
+    return value
