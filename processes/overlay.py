@@ -1,0 +1,240 @@
+"""Lay a project over every layer that the rules name, and say of each what was found, or why nothing can be said."""
+
+from __future__ import annotations
+
+__all__ = ["MAX_LISTED", "check"]
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from psycopg import sql
+from shapely.geometry.base import BaseGeometry
+
+from processes import rain
+from processes.project import Inputs, Project, resolve
+from processes.report import Hit, Outcome, Report
+from processes.rules import NearRule, RainRule, RootsRule, Ruleset, WorksRule
+from processes.view import View
+from stadtgrund.catalog.collection import Collection
+
+MAX_LISTED = 200
+"""Hits that are listed per rule, nearest first; `count` is always exact."""
+
+
+def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: BaseGeometry, now: datetime | None = None) -> Report:
+    """Check a project against all rules.
+
+    Parameters
+    ----------
+    srid : int
+        Storage CRS of the deployment, metric.
+    city : shapely geometry
+        The city's box in CRS84.
+
+    Raises
+    ------
+    InvalidParameter, NotFound
+        As `processes.project` says.
+    """
+    project = resolve(view, inputs, ruleset, srid, city)
+    row = view.conn.execute(
+        """SELECT ST_AsGeoJSON(ST_Transform(p, 4326), 7), ST_AsGeoJSON(p, 2), ST_AsGeoJSON(ST_Buffer(p, %(buffer)s, 16), 2),
+                  ST_Area(p), CASE WHEN ST_Dimension(p) = 1 THEN ST_Length(p) ELSE 0 END
+           FROM (SELECT decode(%(project)s, 'hex')::geometry AS p) q""",
+        {"project": project.ewkb, "buffer": inputs.buffer_m},
+    ).fetchone()
+    assert row is not None
+    report = Report(
+        title=project.title,
+        kind=project.kind,
+        id=project.id,
+        begin=project.begin,
+        end=project.end,
+        buffer_m=inputs.buffer_m,
+        area_m2=round(row[3], 2),
+        length_m=round(row[4], 2),
+        geometry=json.loads(row[0]),
+        storage=json.loads(row[1]),
+        buffered=json.loads(row[2]),
+        srid=srid,
+        profile=view.profile,
+        created=now or datetime.now(UTC),
+        ruleset=ruleset.version,
+    )
+    return replace(report, outcomes=tuple(_apply(view, rule, project, inputs.buffer_m) for rule in ruleset.rules))
+
+
+def _apply(view: View, rule: NearRule | RootsRule | WorksRule | RainRule, project: Project, buffer_m: float) -> Outcome:
+    base = Outcome(
+        id=rule.id,
+        title=rule.title.de,
+        rule_class=rule.rule_class,
+        state="missing",
+        office=rule.office,
+        source=rule.source,
+        advice=rule.advice,
+    )
+    # Asked before anything is looked up: the answer is the same whether or not the data exist.
+    if rule.restricted and view.profile == "open":
+        return replace(base, state="not_permitted")
+    collection = view.collections.get(rule.collection)
+    if collection is None:
+        return base
+    facts = collection.facts
+    base = replace(
+        base, collection=collection.id, version=facts.version, published=facts.published, source_time=facts.source_time, state="empty"
+    )
+    if isinstance(rule, RainRule):
+        return rain.apply(view, rule, project, buffer_m, base)
+    if collection.geometry is None:
+        return replace(base, state="missing", text="Die Ebene hat keine Geometrie.")
+    names = {field.name for field in collection.fields}
+    unknown = [name for name in _attributes(rule) if name not in names]
+    if unknown:
+        return replace(base, state="missing", text=f"Der Ebene fehlt das Feld {', '.join(unknown)}.")
+    return _vector(view, rule, collection, project, buffer_m, base)
+
+
+def _attributes(rule: NearRule | RootsRule | WorksRule) -> tuple[str, ...]:
+    own: tuple[str | None, ...] = ()
+    if isinstance(rule, RootsRule):
+        own = (rule.crown_diameter_m, rule.girth_cm)
+    elif isinstance(rule, WorksRule):
+        own = (rule.begin, rule.end)
+    return tuple(name for name in (*own, *rule.show, *rule.exclude) if name)
+
+
+def _vector(
+    view: View, rule: NearRule | RootsRule | WorksRule, collection: Collection, project: Project, buffer_m: float, base: Outcome
+) -> Outcome:
+    reach, widest = _reach(rule, buffer_m)
+    conditions: list[sql.Composable] = [
+        sql.SQL("geom && ST_Expand(p, {}) AND ST_Distance(geom, p) {} {}").format(
+            widest(view.relation(rule.collection)), sql.SQL("<" if isinstance(rule, RootsRule) else "<="), reach
+        )
+    ]
+    parameters: dict[str, Any] = {"project": project.ewkb}
+    for number, (name, values) in enumerate(rule.exclude.items()):
+        conditions.append(
+            sql.SQL("({name}::text IS NULL OR {name}::text <> ALL({values}))").format(
+                name=sql.Identifier(name), values=sql.Placeholder(f"exclude_{number}")
+            )
+        )
+        parameters[f"exclude_{number}"] = list(values)
+    if project.own and project.own[0] == rule.collection:
+        conditions.append(sql.SQL("sg_id::text <> %(own)s"))
+        parameters["own"] = project.own[1]
+    days: sql.Composable = sql.SQL("NULL::date, NULL::date")
+    if isinstance(rule, WorksRule):
+        days = sql.SQL("{}::date, {}::date").format(sql.Identifier(rule.begin), sql.Identifier(rule.end))
+        conditions.append(_when(rule, project, parameters))
+    shown = sql.SQL(", ").join(sql.Identifier(name) for name in rule.show) if rule.show else sql.SQL("NULL")
+    statement = sql.SQL(
+        """SELECT sg_id::text, ST_Distance(geom, p), ST_Area(ST_Intersection(geom, p)), ST_Length(ST_Intersection(geom, p)),
+                  ST_Dimension(geom), ST_Dimension(p), {days}, count(*) OVER (),
+                  ST_AsGeoJSON(ST_Transform(geom, 4326), 7), ST_AsGeoJSON(geom, 2), {shown}
+           FROM {relation}, (SELECT decode(%(project)s, 'hex')::geometry AS p) q
+           WHERE {conditions} ORDER BY 2, 1 LIMIT {limit}"""
+    ).format(
+        days=days,
+        shown=shown,
+        relation=view.relation(rule.collection),
+        conditions=sql.SQL(" AND ").join(conditions),
+        limit=sql.Literal(MAX_LISTED),
+    )
+    rows = view.conn.execute(statement, parameters).fetchall()
+    if not rows:
+        return base
+    hits = tuple(_hit(row, rule, collection, project) for row in rows)
+    return replace(base, state="hit", count=rows[0][8], hits=hits)
+
+
+def _reach(rule: NearRule | RootsRule | WorksRule, buffer_m: float) -> tuple[sql.Composable, Any]:
+    """Return the distance within which an object is a hit, and a function giving its greatest value in a relation."""
+    if isinstance(rule, RootsRule):
+        girth = sql.SQL("4 * coalesce({}, 0) / 100.0").format(sql.Identifier(rule.girth_cm)) if rule.girth_cm else sql.SQL("0")
+        radius = sql.SQL("greatest({crown} / 2.0 + {extra}, {minimum}, {girth})").format(
+            crown=sql.SQL("coalesce({}, 0)").format(sql.Identifier(rule.crown_diameter_m)),
+            extra=sql.Literal(rule.extra_m),
+            minimum=sql.Literal(rule.minimum_m),
+            girth=girth,
+        )
+        return radius, lambda relation: sql.SQL("(SELECT coalesce(max({}), 0) FROM {})").format(radius, relation)
+    fixed = sql.Literal(buffer_m if isinstance(rule, WorksRule) else rule.distance_m)
+    return fixed, lambda relation: fixed
+
+
+def _when(rule: WorksRule, project: Project, parameters: dict[str, Any]) -> sql.Composable:
+    """Condition on the days: both ends belong to the works, an open end is open; a project without days is at any time."""
+    parameters |= {"begin": project.begin or date.min, "end": project.end or date.max, "gap": rule.gap_days}
+    names = {"b": sql.Identifier(rule.begin), "e": sql.Identifier(rule.end)}
+    overlap = sql.SQL(
+        "coalesce({b}::date, '-infinity'::date) <= %(end)s::date AND coalesce({e}::date, 'infinity'::date) >= %(begin)s::date"
+    ).format(**names)
+    if not rule.gap_days:
+        return overlap
+    if project.begin is None and project.end is None:
+        return sql.SQL("false")
+    return sql.SQL(
+        "NOT ({overlap}) AND ({b}::date - %(end)s::date BETWEEN 1 AND %(gap)s OR %(begin)s::date - {e}::date BETWEEN 1 AND %(gap)s)"
+    ).format(overlap=overlap, **names)
+
+
+def _hit(row: tuple[Any, ...], rule: NearRule | RootsRule | WorksRule, collection: Collection, project: Project) -> Hit:
+    identifier, distance, area, length, dimension, own_dimension, begin, end = row[:8]
+    overlap_m2 = round(area, 2) if min(dimension, own_dimension) == 2 and area > 0 else None
+    overlap_m = round(length, 2) if min(dimension, own_dimension) == 1 and length > 0 else None
+    days, gap = None, None
+    if isinstance(rule, WorksRule):
+        if rule.gap_days:
+            gap = (
+                (begin - project.end).days
+                if project.end and begin and begin > project.end
+                else (project.begin - end).days
+                if project.begin and end
+                else None
+            )
+        else:
+            common = (max(begin or date.min, project.begin or date.min), min(end or date.max, project.end or date.max))
+            days = None if date.min in common or date.max in common else common
+    name = (
+        " · ".join(_value(collection, name, value) for name, value in zip(rule.show, row[11:], strict=False) if value is not None)
+        or identifier
+    )
+    return Hit(
+        id=identifier,
+        text=_sentence(name, distance, overlap_m2, overlap_m, days, gap),
+        distance_m=round(distance, 2),
+        overlap_m2=overlap_m2,
+        overlap_m=overlap_m,
+        days=days,
+        gap_days=gap,
+        geometry=json.loads(row[9]),
+        storage=json.loads(row[10]),
+    )
+
+
+def _value(collection: Collection, name: str, value: Any) -> str:
+    field = collection.field(name)
+    if field.values and str(value) in field.values:
+        return field.values[str(value)].de
+    if isinstance(value, date):
+        return f"{value:%d.%m.%Y}"
+    if isinstance(value, float):
+        return f"{value:g}".replace(".", ",") + (f" {field.unit}" if field.unit else "")
+    return str(value)
+
+
+def _sentence(name: str, distance: float, area: float | None, length: float | None, days: tuple[date, date] | None, gap: int | None) -> str:
+    parts = [name, f"{distance:.1f} m entfernt".replace(".", ",") if distance > 0.005 else "im Vorhaben"]
+    if area:
+        parts.append(f"{area:.1f} m² gemeinsam".replace(".", ","))
+    if length:
+        parts.append(f"{length:.1f} m gemeinsam".replace(".", ","))
+    if days:
+        parts.append(f"gemeinsame Tage {days[0]:%d.%m.%Y} bis {days[1]:%d.%m.%Y}")
+    if gap:
+        parts.append(f"{gap} Tage Abstand")
+    return ", ".join(parts)

@@ -1,0 +1,234 @@
+"""A project to check: taken from the request, validated, brought into the storage CRS.
+
+Inputs come in CRS84. Each fault is an `InvalidParameter` in German that says what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Inputs", "Project", "parse", "resolve"]
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg import sql
+from shapely import get_num_coordinates, transform
+from shapely.errors import GEOSException
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+from shapely.validation import explain_validity
+
+from processes.rules import Lookup, Ruleset
+from processes.view import View
+from stadtgrund.catalog import keys
+from stadtgrund.errors import InvalidParameter, NotFound
+
+ALLOWED = ("geometry", "baustelle", "flurstueck", "buffer_m", "from", "to", "format")
+TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a check; exactly one of the first three is set."""
+
+    geometry: BaseGeometry | None
+    baustelle: str | None
+    flurstueck: str | None
+    buffer_m: float
+    begin: date | None
+    end: date | None
+    format: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project in the storage CRS (`ewkb`, hex) with what is known of it. `own` = (collection, id) that is the project itself."""
+
+    title: str
+    kind: str
+    id: str | None
+    begin: date | None
+    end: date | None
+    ewkb: str
+    srid: int
+    own: tuple[str, str] | None = None
+
+
+def parse(data: dict[str, Any], ruleset: Ruleset) -> Inputs:
+    """Validate the inputs' shape and values.
+
+    Raises
+    ------
+    InvalidParameter
+        Naming the input, its value and what is allowed.
+    """
+    for name in data:
+        if name not in ALLOWED:
+            raise InvalidParameter(name, str(data[name]), "Eingaben " + ", ".join(ALLOWED))
+    given = [name for name in ("geometry", "baustelle", "flurstueck") if data.get(name) not in (None, "")]
+    if len(given) != 1:
+        raise InvalidParameter("inputs", ", ".join(given) or "nichts", "genau eines von geometry, baustelle, flurstueck")
+    begin, end = _day(data, "from"), _day(data, "to")
+    if begin and end and end < begin:
+        raise InvalidParameter("to", end.isoformat(), f"ein Tag ab dem Beginn {begin.isoformat()}; Beginn und Ende sind vertauscht")
+    output = data.get("format", "json")
+    if output not in ("json", "html"):
+        raise InvalidParameter("format", str(output), "json oder html")
+    return Inputs(
+        geometry=_geometry(data["geometry"], ruleset) if given == ["geometry"] else None,
+        baustelle=_text(data, "baustelle"),
+        flurstueck=_text(data, "flurstueck"),
+        buffer_m=_buffer(data.get("buffer_m", 10)),
+        begin=begin,
+        end=end,
+        format=output,
+    )
+
+
+def _text(data: dict[str, Any], name: str) -> str | None:
+    value = data.get(name)
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > 100:
+        raise InvalidParameter(name, str(value), "eine Kennung mit höchstens 100 Zeichen")
+    return str(value)
+
+
+def _day(data: dict[str, Any], name: str) -> date | None:
+    value = data.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise InvalidParameter(name, str(value), "ein Tag als JJJJ-MM-TT, z. B. 2027-03-01") from error
+
+
+def _buffer(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 500:
+        raise InvalidParameter("buffer_m", str(value), "eine Zahl von 0 bis 500 (Meter)")
+    return float(value)
+
+
+def _geometry(value: Any, ruleset: Ruleset) -> BaseGeometry:
+    if isinstance(value, dict) and value.get("type") == "Feature":
+        value = value.get("geometry")
+    if not isinstance(value, dict) or value.get("type") not in TYPES:
+        found = value.get("type") if isinstance(value, dict) else type(value).__name__
+        raise InvalidParameter("geometry", str(found), "eine GeoJSON-Geometrie in CRS84 vom Typ " + ", ".join(TYPES))
+    try:
+        geometry = shape(value)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, GEOSException) as error:
+        raise InvalidParameter(
+            "geometry", json.dumps(value)[:80], "eine vollständige GeoJSON-Geometrie; ein Ring hat mindestens vier Ecken"
+        ) from error
+    if geometry.is_empty:
+        raise InvalidParameter("geometry", value["type"] + " ohne Koordinaten", "eine Geometrie mit Koordinaten; bitte neu zeichnen")
+    bounds = geometry.bounds
+    if not all(map(math.isfinite, bounds)):
+        raise InvalidParameter("geometry", "nan", "endliche Koordinaten")
+    if max(map(abs, bounds)) > 180:
+        raise InvalidParameter(
+            "geometry",
+            f"{bounds[0]:.0f} {bounds[1]:.0f}",
+            "Länge und Breite in Grad (CRS84); diese Zahlen sehen nach Metern aus, bitte vorher aus EPSG:25832/25833 umrechnen",
+        )
+    vertices = int(get_num_coordinates(geometry))
+    if vertices > ruleset.max_vertices:
+        raise InvalidParameter("geometry", f"{vertices} Stützpunkte", f"höchstens {ruleset.max_vertices} Stützpunkte; bitte vereinfachen")
+    if not geometry.is_valid:
+        raise InvalidParameter(
+            "geometry",
+            explain_validity(geometry),
+            "eine Fläche, deren Rand sich nicht selbst schneidet; bitte an der genannten Stelle neu zeichnen",
+        )
+    return geometry
+
+
+def resolve(view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseGeometry) -> Project:
+    """Find the project's geometry in the storage CRS `srid`; `city` is the city's box in CRS84.
+
+    Raises
+    ------
+    InvalidParameter
+        Outside the city or too large.
+    NotFound
+        An id or Kennzeichen that no visible row has.
+    """
+    if inputs.geometry is not None:
+        if not inputs.geometry.intersects(city):
+            west, south, east, north = inputs.geometry.bounds
+            hint = "; Länge und Breite sind wohl vertauscht" if city.intersects(_swapped(inputs.geometry)) else ""
+            raise InvalidParameter(
+                "geometry",
+                f"{west:.4f} {south:.4f} … {east:.4f} {north:.4f}",
+                "ein Vorhaben im Stadtgebiet " + " ".join(f"{v:.4f}" for v in city.bounds) + " (Länge Breite, CRS84)" + hint,
+            )
+        row = view.conn.execute(
+            "SELECT encode(ST_AsEWKB(g), 'hex'), ST_Area(g) FROM (SELECT ST_Transform(ST_GeomFromWKB(%s, 4326), %s::integer) AS g) q",
+            (inputs.geometry.wkb, srid),
+        ).fetchone()
+        assert row is not None
+        _limit(row[1], ruleset)
+        return Project("Gezeichnetes Vorhaben", "geometry", None, inputs.begin, inputs.end, row[0], srid)
+    if inputs.baustelle is not None:
+        return _looked_up(view, "baustelle", inputs.baustelle, ruleset.baustelle, inputs, ruleset)
+    assert inputs.flurstueck is not None
+    return _looked_up(view, "flurstueck", inputs.flurstueck, ruleset.flurstueck, inputs, ruleset)
+
+
+def _swapped(geometry: BaseGeometry) -> BaseGeometry:
+    return transform(geometry, lambda xy: xy[:, ::-1])
+
+
+def _limit(area_m2: float, ruleset: Ruleset) -> None:
+    if area_m2 > ruleset.max_area_ha * 10_000:
+        raise InvalidParameter(
+            "geometry", f"{area_m2 / 10_000:.0f} ha", f"höchstens {ruleset.max_area_ha:g} ha; bitte in Abschnitte teilen"
+        )
+
+
+def _looked_up(
+    view: View,
+    kind: str,
+    wanted: str,
+    lookup: Lookup | None,
+    inputs: Inputs,
+    ruleset: Ruleset,
+) -> Project:
+    if lookup is None or lookup.collection not in view.collections:
+        raise NotFound(f"Eine Suche nach {kind} gibt es hier nicht.", remedy="Geben Sie das Vorhaben als geometry an.")
+    collection = view.collections[lookup.collection]
+    assert collection.geometry is not None
+    columns: list[sql.Composable] = [sql.SQL("sg_id::text"), sql.SQL("encode(ST_AsEWKB(geom), 'hex')"), sql.SQL("ST_Area(geom)")]
+    for name in (lookup.title, lookup.begin, lookup.end):
+        columns.append(sql.Identifier(name) if name else sql.SQL("NULL"))
+    conditions: list[sql.Composable] = [sql.SQL("sg_id::text = %s")]
+    values = [wanted]
+    if lookup.key:
+        conditions.append(sql.SQL("{}::text = %s").format(sql.Identifier(lookup.key)))
+        values.append(_normalised(lookup, kind, wanted))
+    statement = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
+        sql.SQL(", ").join(columns), view.relation(collection.id), sql.SQL(" OR ").join(conditions)
+    )
+    row = view.conn.execute(statement, values).fetchone()
+    if row is None or row[1] is None:
+        raise NotFound(
+            f"{collection.title.de}: {wanted!r} gibt es nicht.",
+            remedy="Prüfen Sie die Kennung in der Sammlung " + collection.id + " oder geben Sie das Vorhaben als geometry an.",
+        )
+    _limit(row[2], ruleset)
+    begin, end = inputs.begin or row[4], inputs.end or row[5]
+    own = (collection.id, row[0]) if kind == "baustelle" else None
+    return Project(str(row[3] or f"{collection.title.de} {wanted}"), kind, row[0], begin, end, row[1], collection.geometry.srid, own)
+
+
+def _normalised(lookup: Lookup, kind: str, wanted: str) -> str:
+    if not lookup.key_type:
+        return wanted
+    try:
+        return keys.normalise(lookup.key_type, wanted) or wanted
+    except ValueError as error:
+        raise InvalidParameter(kind, wanted, str(error)) from error

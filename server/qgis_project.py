@@ -1,0 +1,130 @@
+"""A profile's collections as a QGIS project (.qgz): groups, German aliases, styles, project CRS = storage CRS.
+
+The layers are OGC API - Features (provider OAPIF). A key is never written into the file: an authcfg id names the entry of the
+user's own QGIS authentication database. Readable from QGIS 3.22 on.
+"""
+
+from __future__ import annotations
+
+__all__ = ["project"]
+
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from xml.etree import ElementTree
+
+from stadtgrund.catalog import styles
+from stadtgrund.catalog.collection import Collection
+from stadtgrund.catalog.contract import Text
+
+_GEOMETRY = {"Point": "Point", "MultiPoint": "Point", "LineString": "Line", "MultiLineString": "Line", "Polygon": "Polygon", "MultiPolygon": "Polygon"}
+_WKB = {"Point": "Point", "MultiPoint": "MultiPoint", "LineString": "LineString", "MultiLineString": "MultiLineString", "Polygon": "Polygon"}
+_RANK = {"Point": 0, "Line": 1, "Polygon": 2}
+_SWITCHED_OFF_ABOVE = 50_000
+"""Rows above which a layer starts switched off: opening a project must not fetch a city's parcels."""
+
+
+def project(title: str, collections: Sequence[Collection], url: str, *, srid: int, authcfg: str | None = None) -> bytes:
+    """Return the .qgz of `collections`, which are served at `url`.
+
+    Parameters
+    ----------
+    srid : int
+        The deployment's storage CRS.
+    authcfg : str, optional
+        Seven characters: id of the QGIS authentication configuration that holds the key.
+    """
+    shown = sorted((c for c in collections if c.items and not c.raster), key=_rank)
+    root = ElementTree.Element("qgis", projectname=title, version="3.22.0-Białowieża")
+    ElementTree.SubElement(root, "title").text = title
+    _crs(ElementTree.SubElement(root, "projectCrs"), srid)
+    tree = ElementTree.SubElement(root, "layer-tree-group")
+    layers = ElementTree.SubElement(root, "projectlayers")
+    order = ElementTree.SubElement(root, "layerorder")
+    groups: dict[str, ElementTree.Element] = {}
+    for collection in shown:
+        theme = collection.keywords[0] if collection.keywords else "Weitere"
+        if theme not in groups:
+            groups[theme] = ElementTree.SubElement(tree, "layer-tree-group", name=theme, checked="Qt::Checked", expanded="1")
+        source = _source(collection, url, authcfg)
+        layer_id = f"{collection.id}_stadtgrund"
+        ElementTree.SubElement(
+            groups[theme],
+            "layer-tree-layer",
+            id=layer_id,
+            name=collection.title.de,
+            source=source,
+            providerKey="OAPIF",
+            checked="Qt::Unchecked" if collection.geometry is None or collection.facts.count > _SWITCHED_OFF_ABOVE else "Qt::Checked",
+            expanded="0",
+        )
+        layers.append(_layer(collection, layer_id, source))
+        ElementTree.SubElement(order, "layer", id=layer_id)
+    _canvas(root, shown, srid)
+    document = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ElementTree.tostring(root, encoding="unicode")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("stadtgrund.qgs", (2000, 1, 1, 0, 0, 0)), document)
+    return packed.getvalue()
+
+
+def _rank(collection: Collection) -> tuple[int, int, str]:
+    kind = _GEOMETRY.get(collection.geometry.type, "Polygon") if collection.geometry else "Polygon"
+    return (1 if collection.geometry is None else 0, _RANK[kind], collection.title.de)
+
+
+def _source(collection: Collection, url: str, authcfg: str | None) -> str:
+    # pagingEnabled must be 'true': 'default' turns paging off in 3.22, and only one page arrives without a word.
+    parts = ["pagingEnabled='true'", "restrictToRequestBBOX='1'", "srsname='OGC:CRS84'", f"typename='{collection.id}'", f"url='{url}'"]
+    if authcfg:
+        parts.append(f"authcfg={authcfg}")
+    return " ".join(parts)
+
+
+def _crs(parent: ElementTree.Element, srid: int | None) -> None:
+    system = ElementTree.SubElement(parent, "spatialrefsys")
+    ElementTree.SubElement(system, "authid").text = f"EPSG:{srid}" if srid else "OGC:CRS84"
+
+
+def _layer(collection: Collection, layer_id: str, source: str) -> ElementTree.Element:
+    layer = ElementTree.Element("maplayer", type="vector", autoRefreshEnabled="0", refreshOnNotifyEnabled="0")
+    if collection.geometry:
+        layer.set("geometry", _GEOMETRY.get(collection.geometry.type, "Unknown geometry"))
+        layer.set("wkbType", _WKB.get(collection.geometry.type, collection.geometry.type))
+    else:
+        layer.set("geometry", "No geometry")
+    ElementTree.SubElement(layer, "id").text = layer_id
+    ElementTree.SubElement(layer, "datasource").text = source
+    ElementTree.SubElement(layer, "layername").text = collection.title.de
+    ElementTree.SubElement(layer, "abstract").text = collection.description.de
+    _crs(ElementTree.SubElement(layer, "srs"), None)
+    provider = ElementTree.SubElement(layer, "provider", encoding="UTF-8")
+    provider.text = "OAPIF"
+    if collection.attribution:
+        metadata = ElementTree.SubElement(layer, "resourceMetadata")
+        ElementTree.SubElement(metadata, "rights").text = collection.attribution
+    if collection.geometry:
+        style = collection.style or styles.plain(collection.title, collection.geometry.type)
+        aliases = {field.name: _alias(field.title, field.unit) for field in collection.fields}
+        layer.extend(list(ElementTree.fromstring(styles.qml(style, collection.geometry.type, aliases).split("\n", 1)[1])))
+    return layer
+
+
+def _alias(title: Text, unit: str | None) -> str:
+    return f"{title.de} [{unit}]" if unit and unit != "1" else title.de
+
+
+def _canvas(root: ElementTree.Element, collections: Iterable[Collection], srid: int) -> None:
+    boxes = [c.facts.extent.storage for c in collections if c.geometry and c.geometry.srid == srid and c.facts.extent.storage]
+    canvas = ElementTree.SubElement(root, "mapcanvas", name="theMapCanvas", annotationsVisible="1")
+    ElementTree.SubElement(canvas, "units").text = "meters"
+    if boxes:
+        extent = ElementTree.SubElement(canvas, "extent")
+        for name, value in (
+            ("xmin", min(b[0] for b in boxes)),
+            ("ymin", min(b[1] for b in boxes)),
+            ("xmax", max(b[2] for b in boxes)),
+            ("ymax", max(b[3] for b in boxes)),
+        ):
+            ElementTree.SubElement(extent, name).text = f"{value:.2f}"
+    _crs(ElementTree.SubElement(canvas, "destinationsrs"), srid)

@@ -1,0 +1,74 @@
+// The layers of the API on the map: one vector source a collection, drawn in its own style.
+
+import { address, get } from './api.js';
+import { at, el, put } from './dom.js';
+
+const schemas = new Map();
+
+export async function schemaOf(id) {
+  if (!schemas.has(id)) schemas.set(id, get(`/collections/${encodeURIComponent(id)}/schema`, { f: 'json' }).catch(() => ({ properties: {} })));
+  return schemas.get(id);
+}
+
+export async function list(order) {
+  const { collections } = await get('/collections', { f: 'json' });
+  const tiled = collections.filter((c) => c.links.some((l) => l.rel?.endsWith('tilesets-vector')));
+  const place = (c) => { const i = order.indexOf(c.id); return i < 0 ? order.length : i; };
+  return tiled.sort((a, b) => place(a) - place(b));
+}
+
+/** Areas below lines below points, whatever order they are switched on in. */
+const RANK = { fill: 0, line: 1, circle: 2 };
+function before(map, type) {
+  return map.getStyle().layers.find((l) => l.metadata?.drawn || RANK[l.type] > RANK[type])?.id;
+}
+
+export async function add(map, id) {
+  if (map.getSource(id)) {
+    for (const layer of layersOf(map, id)) map.setLayoutProperty(layer.id, 'visibility', 'visible');
+    return [];
+  }
+  const style = await get(`/styles/${encodeURIComponent(id)}`, { f: 'json' });
+  if (!map.getSource(id)) {
+    const source = style.sources[id];
+    map.addSource(id, { ...source, tiles: source.tiles.map(address) });
+    for (const layer of style.layers) map.addLayer(layer, before(map, layer.type));
+  }
+  return style.layers;
+}
+
+export function remove(map, id) {
+  for (const layer of layersOf(map, id)) map.setLayoutProperty(layer.id, 'visibility', 'none');
+}
+
+export function layersOf(map, id) {
+  return map.getStyle().layers.filter((layer) => layer.source === id);
+}
+
+function swatch(legend) {
+  const style = legend.kind === 'line' ? `background:${legend.color}` : `background:${legend.color};border-color:${legend.outline || legend.color}`;
+  return el('span', { class: `swatch ${legend.kind}`, style, 'aria-hidden': 'true' });
+}
+
+export function legend(layers) {
+  const rules = layers.filter((l) => l.metadata?.legend);
+  return el('ul', { class: 'legend' }, rules.map((l) => el('li', {}, swatch(l.metadata.legend), l.metadata.title.de)));
+}
+
+/** The list of switches; `toggle(id, on)` returns the layers to put in the legend, or nothing. */
+export function switches(collections, on, toggle) {
+  put('layers', collections.map((c) => {
+    const box = el('input', { type: 'checkbox', id: `layer-${c.id}`, checked: on.includes(c.id) });
+    const note = el('div');
+    const change = async () => {
+      box.disabled = true;
+      const layers = await toggle(c.id, box.checked);
+      note.replaceChildren(...(box.checked && layers?.length ? [legend(layers)] : []));
+      box.disabled = false;
+    };
+    box.addEventListener('change', change);
+    if (on.includes(c.id)) change();
+    return el('li', {}, el('label', { for: `layer-${c.id}` }, box, c.title), note);
+  }));
+  return (id) => at(`layer-${id}`);
+}
