@@ -212,6 +212,11 @@ class Temporal(Model):
     start: ColumnName | None = None
     end: ColumnName | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it names."""
+        return tuple(name for name in (self.instant, self.start, self.end) if name)
+
 
 class MinCount(Model):
     """Primary suppression: a count below `minimum` (and above 0) is null, with `<field>_status` = suppressed."""

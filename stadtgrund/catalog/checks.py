@@ -1,0 +1,58 @@
+"""Check a deployment folder: the shape of each file, and what the values mean.
+
+Each rule is one small function over (contract, deployment) that yields what it finds; `RULES` is the list of them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["RULES", "check", "check_contract", "checked"]
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stadtgrund.catalog import checks_of_deployment, checks_of_fields, checks_of_joins, checks_of_release, checks_of_source
+from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.document import Finding
+from stadtgrund.catalog.registry import Deployment, Documents, read_documents
+from stadtgrund.errors import ContractError, Problem
+
+RULES = (*checks_of_fields.RULES, *checks_of_source.RULES, *checks_of_release.RULES, *checks_of_joins.RULES)
+"""The rules of a dataset, in the order of the contract's sections."""
+
+
+def check(config: Path, data: Path | None = None) -> list[Problem]:
+    """Return all problems of a deployment folder, by file and line; none = every dataset can be loaded as far as one can know."""
+    return _problems(read_documents(config, data))
+
+
+def checked(config: Path, data: Path | None = None) -> Deployment:
+    """Read a deployment folder and check it whole.
+
+    Raises
+    ------
+    ContractError
+        With every problem of every file.
+    """
+    documents = read_documents(config, data)
+    problems = _problems(documents)
+    if problems or documents.deployment is None:
+        raise ContractError(problems)
+    return documents.deployment
+
+
+def check_contract(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
+    """Yield what the rules find in one dataset."""
+    for rule in RULES:
+        yield from rule(contract, deployment)
+
+
+def _problems(documents: Documents) -> list[Problem]:
+    problems = list(documents.problems)
+    deployment = documents.deployment
+    if deployment is not None:
+        for city_rule in checks_of_deployment.RULES:
+            problems += (documents.deployment_file.problem(path, message) for path, message in city_rule(deployment))
+        problems += checks_of_deployment.key_registers(deployment)
+        for name, contract in deployment.contracts.items():
+            problems += (documents.datasets[name].problem(path, message) for path, message in check_contract(contract, deployment))
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0))
