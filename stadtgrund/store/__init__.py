@@ -1,0 +1,1 @@
+"""PostGIS: the private server, connections, tables, forms, versions."""

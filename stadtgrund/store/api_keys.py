@@ -1,0 +1,111 @@
+"""API keys: 256 random bits with the prefix `sg_`, kept as SHA-256 only; a label has at most one valid key."""
+
+from __future__ import annotations
+
+__all__ = ["FIRST", "ApiKey", "check", "create", "ensure_first", "known", "revoke"]
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from stadtgrund.errors import NotFound, UsageError, by_locale, unknown
+from stadtgrund.identity import OPEN, VERWALTUNG
+from stadtgrund.settings import Secret
+from stadtgrund.store.database import Database
+from stadtgrund.store.roles import PROFILES, Secrets
+
+FIRST = "verwaltung"
+"""Label of the key that a new database gets; it lies in `var/secrets/verwaltung.key`."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as it is kept: who has it, what it opens, since when and until when."""
+
+    label: str
+    profile: str
+    created: datetime
+    revoked: datetime | None
+    sha256: str
+
+
+def check(label: str, profile: str) -> None:
+    """Refuse a label or a profile that no key can have.
+
+    Raises
+    ------
+    UsageError
+        Saying what is allowed.
+    """
+    allowed = [each for each in PROFILES if each != OPEN]
+    if profile not in allowed:
+        raise UsageError(unknown("profile", profile, allowed))
+    if label != label.strip() or not label.isprintable() or not 0 < len(label) <= 100:
+        raise UsageError(
+            by_locale(f"Die Bezeichnung {label!r} ist nicht möglich.", f"The label {label!r} is not possible."),
+            remedy=by_locale("Erlaubt sind 1 bis 100 druckbare Zeichen.", "Allowed are 1 to 100 printable characters."),
+        )
+
+
+def create(db: Database, label: str, profile: str) -> Secret:
+    """Make a key and return it: it is shown this once.
+
+    Raises
+    ------
+    UsageError
+        When the label has a valid key already, or the profile is not one that needs a key.
+    """
+    check(label, profile)
+    key = "sg_" + secrets.token_urlsafe(32)
+    digest = hashlib.sha256(key.encode("ascii")).hexdigest()
+    try:
+        with db.connect("owner") as connection:
+            connection.execute("INSERT INTO meta.api_key (sha256, label, profile) VALUES (%s, %s, %s)", (digest, label, profile))
+    except psycopg.errors.UniqueViolation as error:
+        raise UsageError(
+            by_locale(f"„{label}“ hat schon einen gültigen Schlüssel.", f"{label!r} has a valid key already."),
+            kept=by_locale("Er gilt weiter.", "It stays valid."),
+            remedy=by_locale(
+                f'Sperren Sie ihn erst: stadtgrund keys revoke "{label}"', f'Revoke it first: stadtgrund keys revoke "{label}"'
+            ),
+        ) from error
+    return Secret(key)
+
+
+def ensure_first(db: Database) -> Secret | None:
+    """Give a database without keys its first one, for the administration; return it only then.
+
+    It is written to `var/secrets/verwaltung.key` (0600).
+    """
+    with db.connect("owner") as connection:
+        if connection.execute("SELECT FROM meta.api_key LIMIT 1").fetchone():
+            return None
+    key = create(db, FIRST, VERWALTUNG)
+    Secrets(db.paths.secrets).write("verwaltung.key", key.reveal())
+    return key
+
+
+def known(db: Database) -> list[ApiKey]:
+    """Return all keys, also revoked ones, oldest first."""
+    with db.connect("owner") as connection:
+        rows = connection.execute("SELECT label, profile, created, revoked, sha256 FROM meta.api_key ORDER BY created, label").fetchall()
+    return [ApiKey(*row) for row in rows]
+
+
+def revoke(db: Database, label: str, *, dry_run: bool = False) -> None:
+    """Make the valid key of a label invalid, from the next request on.
+
+    Raises
+    ------
+    NotFound
+        When no valid key has that label; those that do are listed.
+    """
+    with db.connect("owner") as connection:
+        done = connection.execute("UPDATE meta.api_key SET revoked = now() WHERE label = %s AND revoked IS NULL", (label,))
+        if dry_run:
+            connection.rollback()
+    if done.rowcount == 0:
+        raise NotFound(unknown("key", label, (key.label for key in known(db) if key.revoked is None)))

@@ -1,0 +1,266 @@
+"""The profiles' views onto forms, and what `meta.state` says of them.
+
+A profile's view names its columns one by one, without condition or security barrier: indexes are used through it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FormState", "reconcile", "require", "settle"]
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from stadtgrund.catalog import access, recipe, resources
+from stadtgrund.catalog.access import FormSpec
+from stadtgrund.catalog.collection import Collection, Facts, JoinFacts
+from stadtgrund.catalog.contract import Contract, Text
+from stadtgrund.catalog.registry import Deployment
+from stadtgrund.errors import NotFound, by_locale
+from stadtgrund.identity import OPEN
+from stadtgrund.store import comments, releases
+from stadtgrund.store.database import Database
+from stadtgrund.store.failures import named
+from stadtgrund.store.form_tables import CompileWhere, FormTable, FormTables
+from stadtgrund.store.loaded import Loaded, Shown, shown
+from stadtgrund.store.locks import patiently, take_publish_lock
+from stadtgrund.store.roles import PROFILES
+
+
+@dataclass(frozen=True)
+class FormState:
+    """What a profile has of a dataset now: the form (None = it does not see it), the reason, and the form's exact count."""
+
+    profile: str
+    form: str | None
+    reason: Text
+    count: int | None = None
+    changed: bool = True
+
+
+@dataclass(frozen=True)
+class _Version:
+    """The facts of a version that states are made of."""
+
+    version: int
+    published: datetime
+    table: str | None
+    rows: int
+    source_time: datetime | None
+    operation: str | None
+    accuracy_m: float | None
+    join: JoinFacts | None
+    loaded: Loaded
+
+
+@dataclass
+class _Settlement:
+    connection: psycopg.Connection[Any]
+    db: Database
+    deployment: Deployment
+    version: _Version
+    forms: dict[str, FormTable] = field(default_factory=dict)
+
+
+def reconcile(db: Database, deployment: Deployment, contract: Contract, *, compile_where: CompileWhere | None = None) -> list[FormState]:
+    """Bring forms, views and states of the serving version to what the contract says now, in one transaction, without new data.
+
+    Parameters
+    ----------
+    compile_where : CompileWhere, optional
+        Needed when a form has a `where`.
+
+    Returns
+    -------
+    list of FormState
+        One a profile; empty when the dataset was never loaded.
+
+    Raises
+    ------
+    Busy
+        When another command publishes the dataset, or a long query holds its view.
+    """
+    with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id), connection.transaction():
+        take_publish_lock(connection, contract.id)
+        return settle(connection, db, deployment, contract, compile_where)
+
+
+def settle(
+    connection: psycopg.Connection[Any], db: Database, deployment: Deployment, contract: Contract, compile_where: CompileWhere | None
+) -> list[FormState]:
+    """Do what `reconcile` does in the caller's transaction, which holds the publish lock; views are switched at the end."""
+    connection.execute(
+        "INSERT INTO meta.contract (dataset, contract, recipe) VALUES (%s, %s, %s)"
+        " ON CONFLICT (dataset) DO UPDATE SET contract = excluded.contract, recipe = excluded.recipe, applied_at = now()",
+        (contract.id, Jsonb(contract.canonical()), recipe.recipe_of(contract, deployment)),
+    )
+    version = _serving(connection, contract.id)
+    if version is None:
+        return []
+    releases.note_contract(connection, contract)
+    work = _Settlement(connection, db, deployment, version)
+    made = FormTables(connection, contract.id, version.version, version.table, compile_where)
+    views = {profile: _shown(connection, contract, version.loaded, profile) for profile in PROFILES}
+    for view in views.values():
+        if view.form and view.form.name not in work.forms:
+            work.forms[view.form.name] = made.get(view.contract, view.form)
+    collections = {profile: _collection(work, view) for profile, view in views.items()}
+    states = {profile: _record(work, contract.id, profile, collection) for profile, collection in collections.items()}
+    _keep_files(work, contract.id)
+    patiently(connection, contract.id, lambda: _switch(work, contract.id, views))
+    relations = _relations(connection, contract.id)
+    comments.comment(connection, relations, comments.public_texts(collections[OPEN]))
+    # No payload: a listener of any role would learn the name of a closed dataset.
+    connection.execute("SELECT pg_notify('sg_state', '')")
+    return [
+        FormState(profile, view.form.name, view.reason, work.forms[view.form.name].count, states[profile])
+        if view.form
+        else FormState(profile, None, view.reason, None, states[profile])
+        for profile, view in views.items()
+    ]
+
+
+def _serving(connection: psycopg.Connection[Any], dataset: str) -> _Version | None:
+    row = connection.execute(
+        "SELECT version, published_at, table_name, rows, source_time, operation, accuracy_m, join_facts, loaded"
+        " FROM meta.version WHERE dataset = %s ORDER BY version DESC LIMIT 1",
+        (dataset,),
+    ).fetchone()
+    if row is None:
+        return None
+    version, published, table, rows, source_time, operation, accuracy_m, join, loaded = row
+    facts = JoinFacts.model_validate(join) if join else None
+    return _Version(version, published, table, rows, source_time, operation, accuracy_m, facts, Loaded.model_validate(loaded))
+
+
+def _shown(connection: psycopg.Connection[Any], contract: Contract, loaded: Loaded, profile: str) -> Shown:
+    result = shown(contract, loaded, access.decide(contract, profile), profile)
+    since = releases.withdrawn_since(connection, contract.id) if profile == OPEN else None
+    if result.form is None or since is None:
+        return result
+    reason = Text(de=f"Nur Verwaltung: am {since:%d.%m.%Y} zurückgezogen.", en=f"Administration only: withdrawn on {since:%Y-%m-%d}.")
+    return Shown(result.contract, None, reason)
+
+
+# States and views
+
+
+def _collection(work: _Settlement, view: Shown) -> Collection | None:
+    if view.form is None:
+        return None
+    version, form = work.version, work.forms[view.form.name]
+    facts = Facts(
+        version=version.version,
+        published=version.published,
+        count=form.count,
+        extent=form.extent,
+        source_time=version.source_time,
+        operation=version.operation,
+        accuracy_m=version.accuracy_m,
+        join=version.join,
+    )
+    return resources.collection(view.contract, work.deployment, view.form, view.reason, facts)
+
+
+def _record(work: _Settlement, dataset: str, profile: str, collection: Collection | None) -> bool:
+    """Write the profile's row of meta.state; return whether it changed."""
+    if collection is None:
+        gone = work.connection.execute("DELETE FROM meta.state WHERE profile = %s AND dataset = %s", (profile, dataset))
+        return gone.rowcount > 0
+    document = collection.as_json()
+    version = work.version
+    parts = [profile, dataset, version.version, collection.form, version.published.isoformat(), document]
+    digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
+    done = work.connection.execute(
+        "INSERT INTO meta.state (profile, dataset, version, form, published, collection, digest) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (profile, dataset) DO UPDATE SET version = excluded.version, form = excluded.form, published = excluded.published,"
+        " collection = excluded.collection, digest = excluded.digest WHERE meta.state.digest <> excluded.digest",
+        (profile, dataset, version.version, collection.form, version.published, Jsonb(document), digest),
+    )
+    return done.rowcount > 0
+
+
+def _keep_files(work: _Settlement, dataset: str) -> None:
+    """Let each form of a grid have the version's files: they are the same for all of them."""
+    if work.version.table is None:
+        work.connection.execute(
+            "INSERT INTO meta.file (dataset, version, form, name, path, bytes, sha256, media_type)"
+            " SELECT DISTINCT ON (f.name, w.form) f.dataset, f.version, w.form, f.name, f.path, f.bytes, f.sha256, f.media_type"
+            " FROM meta.file f, unnest(%s::text[]) AS w (form) WHERE f.dataset = %s AND f.version = %s"
+            " ON CONFLICT DO NOTHING",
+            (list(work.forms), dataset, work.version.version),
+        )
+
+
+def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
+    """Let the profiles' views read the forms; runs under a short lock timeout, so it only changes the catalogue."""
+    for form in work.forms.values():
+        if form.aside and form.relation:
+            # The table that this one replaces is still read by views; it gives its name away and is dropped behind them.
+            relation = sql.Identifier(*form.relation)
+            work.connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, sql.Identifier(form.old_name)))
+            work.connection.execute(
+                sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*form.aside), sql.Identifier(form.relation[1]))
+            )
+    for profile, view in views.items():
+        name = sql.Identifier(f"p_{profile}", dataset)
+        if view.form is None or work.forms[view.form.name].relation is None:
+            work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
+        else:
+            _make_view(work, name, view.contract, view.form, work.forms[view.form.name])
+            reader = sql.Identifier(work.db.role(profile))
+            work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, reader))
+    for form in work.forms.values():
+        if form.aside:
+            work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", form.old_name)))
+
+
+def _make_view(work: _Settlement, name: sql.Identifier, contract: Contract, spec: FormSpec, form: FormTable) -> None:
+    counted = spec.min_count.fields if spec.min_count else ()
+    names = ["sg_id"]
+    for field_name in spec.fields:
+        names += [field_name, f"{field_name}_status"] if field_name in counted else [field_name]
+    if contract.geometry and spec.geometry != "none":
+        names.append("geom")
+    assert form.relation is not None  # a form without relation has no view
+    body = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(
+        name, sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(*form.relation)
+    )
+    try:
+        with work.connection.transaction():
+            work.connection.execute(sql.SQL("CREATE OR REPLACE {}").format(body))
+    except psycopg.errors.InvalidTableDefinition:  # other columns than before: a view can only gain some at its end
+        work.connection.execute(sql.SQL("DROP VIEW {}").format(name))
+        work.connection.execute(sql.SQL("CREATE {}").format(body))
+
+
+def _relations(connection: psycopg.Connection[Any], dataset: str) -> list[tuple[str, str]]:
+    """Return every relation of the dataset that may carry a comment: kept versions, their forms, the views."""
+    rows = connection.execute(
+        "SELECT 'data', table_name FROM meta.version WHERE dataset = %(d)s AND dropped_at IS NULL AND table_name IS NOT NULL"
+        " UNION SELECT split_part(relation, '.', 1), split_part(relation, '.', 2) FROM meta.form f"
+        " JOIN meta.version v USING (dataset, version) WHERE dataset = %(d)s AND v.dropped_at IS NULL AND relation IS NOT NULL"
+        " UNION SELECT p, %(d)s FROM unnest(%(p)s::text[]) AS p",
+        {"d": dataset, "p": [f"p_{profile}" for profile in PROFILES]},
+    )
+    return [(schema, name) for schema, name in rows]
+
+
+def require(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Refuse a dataset that was never loaded.
+
+    Raises
+    ------
+    NotFound
+    """
+    if _serving(connection, dataset) is None:
+        raise NotFound(
+            by_locale(f"{dataset} wurde noch nie geladen.", f"{dataset} was never loaded."),
+            remedy=by_locale(f"Laden Sie es mit: stadtgrund load {dataset}", f"Load it with: stadtgrund load {dataset}"),
+        )

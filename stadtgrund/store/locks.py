@@ -1,0 +1,76 @@
+"""Advisory locks of a dataset, and statements that wait for a table lock only so long.
+
+Two locks a dataset: `load` is held by the session of a run from its first to its last moment; `publish` by the transaction that
+makes a new version or changes what profiles see.
+"""
+
+from __future__ import annotations
+
+__all__ = ["lock_key", "patiently", "take_publish_lock"]
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import psycopg
+
+from stadtgrund.errors import Busy, by_locale
+
+_WAIT_S = 120
+_LOCK_TIMEOUT_MS = 300
+_ATTEMPTS = 40
+_PAUSE_S = 0.25
+
+
+def lock_key(connection: psycopg.Connection[Any], kind: Literal["load", "publish"], dataset: str) -> int:
+    """Return the 64-bit key of a dataset's advisory lock."""
+    row = connection.execute("SELECT hashtextextended(%s, 0)", (f"stadtgrund.{kind}:{dataset}",)).fetchone()
+    assert row is not None  # a SELECT without FROM has one row
+    return int(row[0])
+
+
+def take_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Wait (at most two minutes) until nobody else publishes this dataset; held to the end of the transaction.
+
+    Raises
+    ------
+    Busy
+        When the other one takes longer.
+    """
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_S}s",))
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"stadtgrund.publish:{dataset}",))
+    except psycopg.errors.LockNotAvailable as error:
+        raise Busy(
+            by_locale(
+                f"{dataset} wird seit {_WAIT_S} Sekunden von einem anderen Befehl veröffentlicht.",
+                f"{dataset} has been being published by another command for {_WAIT_S} seconds.",
+            ),
+            remedy=by_locale("Wiederholen Sie es, wenn jener fertig ist.", "Repeat it when that one is done."),
+        ) from error
+
+
+def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[[], None]) -> None:
+    """Do `work` in a savepoint under a short `lock_timeout`, again and again for about 20 seconds.
+
+    A waiting exclusive lock makes all later readers wait too: so it waits briefly, gives way, and tries again.
+
+    Raises
+    ------
+    Busy
+        When a reader holds on; nothing of `work` is done then.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_LOCK_TIMEOUT_MS}ms",))
+                work()
+                return
+        except psycopg.errors.LockNotAvailable as error:
+            if attempt == _ATTEMPTS - 1:
+                raise Busy(
+                    by_locale(f"{dataset}: Eine lange Abfrage hält die Tabelle fest.", f"{dataset}: a long query holds on to the table."),
+                    kept=by_locale("Die bisherige Version wird weiter ausgeliefert.", "The version so far is still served."),
+                    remedy=by_locale("Wiederholen Sie den Befehl.", "Repeat the command."),
+                ) from error
+            time.sleep(_PAUSE_S)

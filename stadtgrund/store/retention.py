@@ -1,0 +1,65 @@
+"""How long old versions keep their tables and files: the last three (`meta.setting`, key `keep_versions`)."""
+
+from __future__ import annotations
+
+__all__ = ["KEEP", "drop_old"]
+
+import logging
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from stadtgrund.errors import Busy
+from stadtgrund.store.database import Database
+from stadtgrund.store.locks import patiently, take_publish_lock
+
+_log = logging.getLogger(__name__)
+
+KEEP = 3
+"""Number of versions that keep their tables, the serving one counted."""
+
+
+def drop_old(db: Database, dataset: str) -> list[int]:
+    """Drop the tables and files of versions beyond the last ones kept; return the numbers.
+
+    Each version in a transaction of its own, after the publish: what is held by a reader is left for the next time.
+    """
+    dropped = []
+    with db.connect("owner", autocommit=True, application=f"stadtgrund retention {dataset}") as connection:
+        setting = connection.execute("SELECT value::integer FROM meta.setting WHERE key = 'keep_versions'").fetchone()
+        keep = setting[0] if setting else KEEP
+        old = connection.execute(
+            "SELECT version, table_name FROM meta.version WHERE dataset = %s AND dropped_at IS NULL ORDER BY version DESC OFFSET %s",
+            (dataset, max(1, keep)),
+        ).fetchall()
+        for version, table in old:
+            try:
+                paths = _drop(connection, dataset, version, table)
+            except (Busy, psycopg.errors.LockNotAvailable):
+                _log.info("%s: version %s is still read; its table stays until the next publish", dataset, version)
+                continue
+            for path in paths:
+                (db.paths.files / path).unlink(missing_ok=True)
+            dropped.append(version)
+    return dropped
+
+
+def _drop(connection: psycopg.Connection[Any], dataset: str, version: int, table: str | None) -> list[str]:
+    """Drop one version; return the paths of files that no version refers to any more."""
+    with connection.transaction():
+        take_publish_lock(connection, dataset)
+        relations = connection.execute(
+            "SELECT relation FROM meta.form WHERE dataset = %s AND version = %s AND starts_with(relation, 'rel.')", (dataset, version)
+        ).fetchall()
+        names = [("rel", relation.removeprefix("rel.")) for (relation,) in relations] + ([("data", table)] if table else [])
+
+        def drop() -> None:
+            for name in names:
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*name)))
+
+        patiently(connection, dataset, drop)
+        connection.execute("UPDATE meta.version SET dropped_at = now() WHERE dataset = %s AND version = %s", (dataset, version))
+        gone = connection.execute("DELETE FROM meta.file WHERE dataset = %s AND version = %s RETURNING path", (dataset, version)).fetchall()
+        kept = connection.execute("SELECT path FROM meta.file WHERE dataset = %s", (dataset,)).fetchall()
+    return sorted({path for (path,) in gone} - {path for (path,) in kept})

@@ -1,0 +1,213 @@
+"""A run: one process that loads one dataset, its lock, its staging table, and what is left of the run before it."""
+
+from __future__ import annotations
+
+__all__ = ["Run", "Status", "begin_run", "end_run"]
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from stadtgrund.catalog.contract import Contract
+from stadtgrund.errors import Busy, by_locale
+from stadtgrund.store.database import Database
+from stadtgrund.store.failures import named
+from stadtgrund.store.locks import lock_key
+
+Status = Literal["published", "unchanged", "stopped", "failed"]
+
+_END_S = 15
+_CHECK_CLIENT_MS = 5000
+
+
+@dataclass(frozen=True)
+class Run:
+    """A load that is going on.
+
+    Attributes
+    ----------
+    id : int
+        The run's number; its staging table is `staging.<dataset>__<id>`.
+    connection : psycopg.Connection
+        As ingest, autocommit: staging is filled through it. Its session holds the dataset's lock; closing it ends the run.
+    """
+
+    id: int
+    dataset: str
+    connection: psycopg.Connection[Any]
+
+
+def begin_run(db: Database, contract: Contract) -> Run:
+    """Begin a load: take the dataset's lock, end and clear what a killed run before it left, note the run.
+
+    Raises
+    ------
+    Busy
+        When another process loads the dataset; it names the process.
+    """
+    dataset = contract.id
+    connection = db.connect("ingest", autocommit=True, application=f"stadtgrund load {dataset}")
+    try:
+        with named(dataset):
+            _watch_client(connection)
+            with db.connect("owner", autocommit=True, application=f"stadtgrund begin {dataset}") as owner:
+                _take_lock(connection, owner, dataset)
+                _clear(owner, dataset)
+                row = owner.execute(
+                    "INSERT INTO meta.run (dataset, host, pid, process_start, backend_pid, backend_start, status)"
+                    " SELECT %s, %s, %s, %s, a.pid, a.backend_start, 'running' FROM pg_stat_activity a WHERE a.pid = %s RETURNING run",
+                    (dataset, socket.gethostname(), os.getpid(), _process_start(os.getpid()), connection.info.backend_pid),
+                ).fetchone()
+        assert row is not None  # our own backend is in pg_stat_activity
+        return Run(int(row[0]), dataset, connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | None = None) -> None:
+    """End a load: note status and report, drop its staging table, give the lock back.
+
+    Parameters
+    ----------
+    report : mapping, optional
+        JSON-able. `rows_in, rows_published, rows_rejected, seconds, seconds_by_phase, recipe, source_hash` in it are noted in
+        their own columns too.
+    """
+    facts = dict(report or {})
+    try:
+        with named(run.dataset), db.connect("owner", autocommit=True, application=f"stadtgrund end {run.dataset}") as owner:
+            owner.execute(
+                "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s, rows_published = %s, rows_rejected = %s,"
+                " seconds = coalesce(%s, extract(epoch FROM now() - started_at)), seconds_by_phase = %s,"
+                " recipe = coalesce(%s, recipe), source_hash = coalesce(%s, source_hash) WHERE run = %s",
+                (
+                    status,
+                    Jsonb(facts),
+                    *(facts.get(name) for name in ("rows_in", "rows_published", "rows_rejected", "seconds")),
+                    Jsonb(facts["seconds_by_phase"]) if "seconds_by_phase" in facts else None,
+                    facts.get("recipe"),
+                    facts.get("source_hash"),
+                    run.id,
+                ),
+            )
+            if not run.connection.closed:
+                run.connection.cancel_safe(timeout=5)  # a COPY that failed half-way holds its table
+            owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", f"{run.dataset}__{run.id}")))
+    finally:
+        run.connection.close()
+
+
+def _watch_client(connection: psycopg.Connection[Any]) -> None:
+    """Have the server end what it does for us when this process is gone, also in the middle of a long statement."""
+    try:
+        connection.execute("SELECT set_config('client_connection_check_interval', %s, false)", (str(_CHECK_CLIENT_MS),))
+    except psycopg.errors.InvalidParameterValue:
+        return  # a server on a platform that cannot look; its backend ends with the statement
+
+
+def _take_lock(connection: psycopg.Connection[Any], owner: psycopg.Connection[Any], dataset: str) -> None:
+    key = lock_key(connection, "load", dataset)
+    deadline = time.monotonic() + _END_S
+    while True:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+        if row and row[0]:
+            return
+        holder = owner.execute(
+            "SELECT r.host, r.pid, r.process_start, r.backend_pid, r.backend_start, r.started_at FROM meta.run r"
+            " JOIN pg_stat_activity a ON a.pid = r.backend_pid AND a.backend_start = r.backend_start"
+            " WHERE r.dataset = %s AND r.finished_at IS NULL ORDER BY r.run DESC LIMIT 1",
+            (dataset,),
+        ).fetchone()
+        if holder and not _is_gone(*holder[:3]):
+            host, pid, *_, started = holder
+            raise Busy(
+                by_locale(
+                    f"{dataset} wird seit {started:%H:%M:%S} UTC schon geladen: Prozess {pid} auf {host}.",
+                    f"{dataset} is being loaded since {started:%H:%M:%S} UTC: process {pid} on {host}.",
+                ),
+                remedy=by_locale("Warten Sie auf ihn, oder beenden Sie ihn.", "Wait for it, or end it."),
+            )
+        if holder:
+            _end_backend(owner, holder[3], holder[4])
+        if time.monotonic() > deadline:
+            raise Busy(
+                by_locale(f"Die Sperre für das Laden von {dataset} wird nicht frei.", f"The lock for loading {dataset} stays taken."),
+                remedy=by_locale("Wer sie hält, zeigt: stadtgrund db psql, pg_locks", "Its holder: stadtgrund db psql, pg_locks"),
+            )
+        time.sleep(0.1)
+
+
+def _clear(owner: psycopg.Connection[Any], dataset: str) -> None:
+    """End the backends of runs that died, close their rows, drop staging and tables that no version knows. We hold the lock."""
+    dead = owner.execute(
+        "SELECT run, backend_pid, backend_start, owner_pid, owner_start FROM meta.run WHERE dataset = %s AND finished_at IS NULL",
+        (dataset,),
+    ).fetchall()
+    for run, *backends in dead:
+        for pid, start in (backends[:2], backends[2:]):
+            if pid is not None:
+                _end_backend(owner, pid, start)
+        owner.execute(
+            # Killed after its publish() had committed: it did what it was for.
+            "UPDATE meta.run SET finished_at = now(), status = CASE WHEN version IS NULL THEN 'failed' ELSE 'published' END,"
+            " report = %s WHERE run = %s",
+            (Jsonb({"ended": "process died"}), run),
+        )
+    leftovers = owner.execute(
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND ("
+        " n.nspname = 'staging' AND c.relname ~ %(staging)s"
+        " OR n.nspname = 'data' AND c.relname ~ %(data)s AND NOT EXISTS (SELECT FROM meta.version v"
+        "  WHERE v.dataset = %(dataset)s AND v.table_name = c.relname AND v.dropped_at IS NULL))",
+        {"dataset": dataset, "staging": f"^{dataset}__[0-9]+$", "data": f"^{dataset}__v[0-9]+$"},
+    ).fetchall()
+    for schema, name in leftovers:
+        owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, name)))
+
+
+def _end_backend(owner: psycopg.Connection[Any], pid: int, start: Any) -> None:
+    """End exactly the backend with this pid and start, and wait until it is gone."""
+    deadline = time.monotonic() + _END_S
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
+    while owner.execute(end, (pid, start)).rowcount:
+        if time.monotonic() > deadline:
+            raise Busy(
+                by_locale(f"Die Datenbanksitzung {pid} endet nicht.", f"The database session {pid} does not end."),
+                remedy=by_locale("Wiederholen Sie den Befehl in einer Minute.", "Repeat the command in a minute."),
+            )
+        time.sleep(0.05)
+
+
+def _is_gone(host: str, pid: int, process_start: str) -> bool:
+    """Whether a run's process is provably gone: on this host, no process or another one has its pid."""
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _process_start(pid) != process_start
+
+
+def _process_start(pid: int) -> str:
+    """Return when a process was started, as its system says it ('' where it does not say): a pid alone is given away again.
+
+    Source: proc(5), /proc/<pid>/stat, field 22, in clock ticks since boot; the boot's id before it.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    state, *fields = text.rpartition(")")[2].split()
+    return "zombie" if state == "Z" else f"{boot}:{fields[18]}"
