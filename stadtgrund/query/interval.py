@@ -1,0 +1,84 @@
+"""Time as a request states it: RFC 3339 instants, dates and intervals. A date is a day in Europe/Berlin."""
+
+from __future__ import annotations
+
+__all__ = ["BERLIN", "Interval", "parse_bound"]
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from stadtgrund.errors import InvalidParameter
+
+BERLIN = ZoneInfo("Europe/Berlin")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_ALLOWED = (
+    "a date (2024-05-01), an RFC 3339 instant (2024-05-01T12:00:00Z) or an interval of two of them (start/end, .. for an open end), "
+    "start not after end"
+)
+
+
+def parse_bound(text: str) -> tuple[datetime, datetime]:
+    """Return the first and the last moment of a date or an instant, to the microsecond, both with a zone.
+
+    Raises
+    ------
+    ValueError
+        When it is neither.
+    """
+    if _DATE.fullmatch(text):
+        day = date.fromisoformat(text)
+        return datetime.combine(day, time.min, BERLIN), datetime.combine(day, time.max, BERLIN)
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(f"neither a date nor an RFC 3339 instant: {text!r}")
+    moment = datetime.fromisoformat(text.upper())
+    return moment, moment
+
+
+def _day(moment: datetime) -> date:
+    try:
+        return moment.astimezone(BERLIN).date()
+    except OverflowError:  # within a day of year 1 or 9999
+        return moment.date()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From the first to the last moment, both inclusive, with a zone; None = open. An instant is an interval of no length."""
+
+    start: datetime | None
+    end: datetime | None
+
+    @classmethod
+    def parse(cls, text: str, parameter: str = "datetime") -> Self:
+        """Read the value of a `datetime` parameter.
+
+        Raises
+        ------
+        InvalidParameter
+            For anything but dates and RFC 3339 instants, and where the start lies after the end.
+        """
+        parts = text.strip().split("/")
+        try:
+            if len(parts) == 1:
+                return cls(*parse_bound(parts[0]))
+            start, end = (None if part in ("", "..") else parse_bound(part) for part in parts)
+        except ValueError as error:  # also three or more parts
+            raise InvalidParameter(parameter, text, _ALLOWED) from error
+        first, last = start and start[0], end and end[1]
+        if first and last and first > last:
+            raise InvalidParameter(parameter, text, _ALLOWED)
+        return cls(first, last)
+
+    @property
+    def first_day(self) -> date | None:
+        """The day in Berlin that the interval begins on."""
+        return self.start and _day(self.start)
+
+    @property
+    def last_day(self) -> date | None:
+        """The day in Berlin that the interval ends on."""
+        return self.end and _day(self.end)
