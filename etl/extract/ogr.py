@@ -1,0 +1,331 @@
+"""Vector files through GDAL, as Arrow batches: GeoPackage, Shapefile (also zipped), GeoJSON, GML and what else pyogrio reads.
+
+User files are never opened in place with a driver that writes beside them: GML leaves a .gfs, a GeoPackage in WAL mode its journal;
+both are read from a temporary copy. Arcs become line segments by GDAL's own algorithm.
+"""
+
+from __future__ import annotations
+
+__all__ = ["opened"]
+
+import fnmatch
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from etl.extract import encoding
+from etl.extract.layer import GEOMETRY, ROW, Layer, require_columns, wanted_columns
+from stadtgrund.catalog.contract import Contract
+from stadtgrund.errors import SourceError
+from stadtgrund.language import say
+
+_WRITES_BESIDE = {".gml", ".xml", ".nas", ".gz"}
+_MEMBERS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".xml", ".kml", ".fgb", ".tab", ".sqlite")
+_CURVES = (8, 9, 10, 11, 12, 13, 14)
+_GDAL_OPTIONS = {"GML_DOWNLOAD_SCHEMA": "NO", "OGR_GEOJSON_MAX_OBJ_SIZE": "0"}
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """One thing to open: GDAL's name, the layer in it, a name for people and how its text is encoded (None = GDAL knows)."""
+
+    gdal: str
+    layer: str | None
+    name: str
+    encoding: str | None
+
+
+@contextmanager
+def opened(contract: Contract, paths: tuple[Path, ...], scratch: Path, batch_rows: int) -> Iterator[Layer]:
+    """Open all files as one layer; the rows are numbered through in the order of the files.
+
+    Raises
+    ------
+    SourceError
+        A file is unreadable, has several layers and none is named, lacks a column, or the files disagree on their CRS.
+    """
+    before = {name: pyogrio.get_gdal_config_option(name) for name in _GDAL_OPTIONS}
+    pyogrio.set_gdal_config_options(_GDAL_OPTIONS)
+    try:
+        notes: list[str] = []
+        datasets = [item for path in paths for item in _datasets(contract, path, scratch, notes)]
+        infos = [_info(contract, item) for item in datasets]
+        columns = tuple(dict.fromkeys(name for info in infos for name in info["fields"]))
+        crs = _one_crs(contract, datasets, infos)
+        rows = [int(info["features"]) for info in infos]
+        layer = Layer(columns, crs, sum(rows) if min(rows) >= 0 and not contract.source.where else None, iter(()), notes)
+        wanted = wanted_columns(contract)
+        present = [*columns, "fid", *(str(info["fid_column"]) for info in infos if info["fid_column"])]
+        require_columns(contract, wanted, present, datasets[0].name if len(datasets) == 1 else f"{len(datasets)} Dateien")
+        layer.batches = _batches(contract, datasets, infos, wanted, batch_rows, layer)
+        yield layer
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+def _datasets(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> Iterator[_Dataset]:
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        yield from _zipped(contract, path, scratch, notes)
+        return
+    if suffix in _WRITES_BESIDE or (suffix == ".gpkg" and _has_journal(path)):
+        path = _copied(path, scratch)
+    text = _shapefile_encoding(contract, path.name, _beside_bytes(path), notes) if suffix == ".shp" else contract.source.encoding
+    yield _Dataset(str(path), _layer_of(contract, str(path), path.name), path.name, text)
+
+
+def _zipped(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> Iterator[_Dataset]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(_MEMBERS) and not name.startswith("__MACOSX")]
+            chosen = [name for name in names if _is_wanted(name, contract.source.layer)] if len(names) > 1 else names
+            if not chosen or (len(chosen) > 1 and contract.source.layer is None):
+                stems = ", ".join(Path(name).stem for name in names[:20]) or say("(keine)", "(none)")
+                raise SourceError(
+                    say(
+                        f"Datensatz {contract.id}: in {path.name} ist nicht klar, welche Ebene gemeint ist.",
+                        f"Dataset {contract.id}: it is not clear which layer of {path.name} is meant.",
+                    ),
+                    remedy=say(f"Nennen Sie source.layer; vorhanden sind: {stems}.", f"Name source.layer; there are: {stems}."),
+                )
+            for name in sorted(chosen):
+                label = f"{path.name}/{name}"
+                if Path(name).suffix.lower() in (*_WRITES_BESIDE, ".gpkg", ".sqlite"):
+                    folder = Path(tempfile.mkdtemp(dir=scratch))
+                    target = folder / Path(name).name
+                    with archive.open(name) as source, target.open("wb") as copy:
+                        shutil.copyfileobj(source, copy)
+                    yield _Dataset(str(target), _layer_of(contract, str(target), label, in_zip=True), label, contract.source.encoding)
+                    continue
+                text = contract.source.encoding
+                if name.lower().endswith(".shp"):
+                    parts = {Path(item).suffix.lower(): item for item in archive.namelist() if Path(item).with_suffix("") == Path(name).with_suffix("")}
+                    text = _shapefile_encoding(contract, label, {key: archive.read(item) for key, item in parts.items() if key in (".cpg", ".dbf")}, notes)
+                yield _Dataset(f"/vsizip/{{{path}}}/{name}", None, label, text)
+    except zipfile.BadZipFile as error:
+        raise SourceError(
+            say(f"Datensatz {contract.id}: {path} ist kein lesbares ZIP.", f"Dataset {contract.id}: {path} is not a readable ZIP."),
+            remedy=say("Lassen Sie sich die Datei neu geben.", "Ask for the file again."),
+        ) from error
+
+
+def _is_wanted(member: str, layer: str | None) -> bool:
+    return layer is None or fnmatch.fnmatch(Path(member).stem, layer)
+
+
+def _copied(path: Path, scratch: Path) -> Path:
+    """Copy a file and what belongs to it (schema, journal) to a folder of its own in `scratch`."""
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    for item in path.parent.glob(f"{_escape(path.stem)}.*"):
+        if item.is_file() and item.suffix.lower() != ".gfs":
+            shutil.copyfile(item, folder / item.name)
+    return folder / path.name
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", text)
+
+
+def _has_journal(path: Path) -> bool:
+    """Whether an SQLite file is in WAL mode (file format, bytes 18 and 19): reading it would write beside it."""
+    with path.open("rb") as stream:
+        return stream.read(20)[18:20] == b"\x02\x02"
+
+
+def _beside_bytes(path: Path) -> dict[str, bytes]:
+    parts = {item.suffix.lower(): item for item in path.parent.glob(f"{_escape(path.stem)}.*")}
+    return {key: parts[key].read_bytes() for key in (".cpg", ".dbf") if key in parts}
+
+
+def _shapefile_encoding(contract: Contract, name: str, parts: dict[str, bytes], notes: list[str]) -> str | None:
+    """Return the encoding of a Shapefile's table: the contract's, else the .cpg's (None: GDAL reads it), else what the bytes say."""
+    if contract.source.encoding:
+        return contract.source.encoding
+    if ".cpg" in parts or ".dbf" not in parts:
+        return None
+    table = parts[".dbf"]
+    start = int.from_bytes(table[8:10], "little")
+    found = encoding.detect((table[start:],), name).name
+    if found != "utf-8" or not table[start:].isascii():
+        notes.append(f"{name} nennt seine Zeichenkodierung nicht; nach den Buchstaben ist es {found}.")
+    return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "CP1252", "cp850": "CP850", "mac_roman": "MACINTOSH"}.get(found, found)
+
+
+def _layer_of(contract: Contract, gdal: str, name: str, *, in_zip: bool = False) -> str | None:
+    try:
+        layers = [str(row[0]) for row in pyogrio.list_layers(gdal)]
+    except DataSourceError as error:
+        raise _unreadable(contract, name, error) from error
+    wanted = contract.source.layer
+    if wanted in layers:
+        return wanted
+    if len(layers) == 1 and (wanted is None or in_zip or gdal.lower().endswith((".geojson", ".json", ".shp"))):
+        return layers[0]
+    shown = ", ".join(layers[:20]) or say("(keine)", "(none)")
+    what = say(f"eine Ebene {wanted!r} gibt es nicht", f"there is no layer {wanted!r}") if wanted else say("source.layer fehlt", "source.layer is missing")
+    raise SourceError(
+        say(f"Datensatz {contract.id}: in {name}: {what}.", f"Dataset {contract.id}: in {name}: {what}."),
+        remedy=say(f"Vorhanden sind: {shown}.", f"There are: {shown}."),
+    )
+
+
+def _unreadable(contract: Contract, name: str, error: Exception) -> SourceError:
+    reason = str(error).split("; It might help")[0].rstrip(".;")
+    return SourceError(
+        say(f"Datensatz {contract.id}: {name} ist nicht lesbar ({reason}).", f"Dataset {contract.id}: {name} cannot be read ({reason})."),
+        remedy=say("Prüfen Sie, ob die Datei vollständig ist und von welchem Format.", "Check that the file is complete, and its format."),
+    )
+
+
+def _info(contract: Contract, item: _Dataset) -> dict[str, Any]:
+    try:
+        info = dict(pyogrio.read_info(item.gdal, layer=item.layer, encoding=item.encoding, force_feature_count=False))
+    except (DataSourceError, DataLayerError) as error:
+        raise _unreadable(contract, item.name, error) from error
+    except (UnicodeDecodeError, LookupError) as error:
+        raise _encoding_error(contract, item) from error
+    return info
+
+
+def _encoding_error(contract: Contract, item: _Dataset) -> SourceError:
+    return SourceError(
+        say(
+            f"Datensatz {contract.id}: {item.name} ist nicht in {item.encoding or 'UTF-8'} kodiert.",
+            f"Dataset {contract.id}: {item.name} is not encoded in {item.encoding or 'UTF-8'}.",
+        ),
+        remedy=say(
+            "Schreiben Sie die richtige Kodierung in source.encoding, z. B. cp1252 (Windows) oder utf-8.",
+            "Write the right encoding into source.encoding, e.g. cp1252 (Windows) or utf-8.",
+        ),
+    )
+
+
+def _one_crs(contract: Contract, datasets: list[_Dataset], infos: list[dict[str, Any]]) -> str | None:
+    stated = {info["crs"]: item.name for item, info in zip(datasets, infos, strict=True)}
+    if len(stated) > 1 and contract.source.crs is None:
+        shown = "; ".join(f"{name}: {str(crs)[:60]}" for crs, name in stated.items())
+        raise SourceError(
+            say(f"Datensatz {contract.id}: die Dateien haben verschiedene Bezugssysteme ({shown}).", f"Dataset {contract.id}: the files differ in CRS ({shown})."),
+            remedy=say("Laden Sie sie als getrennte Datensätze oder schreiben Sie source.crs.", "Load them as separate datasets or write source.crs."),
+        )
+    return next(iter(stated))
+
+
+def _batches(
+    contract: Contract, datasets: list[_Dataset], infos: list[dict[str, Any]], wanted: tuple[str, ...], size: int, layer: Layer
+) -> Iterator[pa.RecordBatch]:
+    row = 1
+    with_geometry = contract.geometry is not None
+    for item, info in zip(datasets, infos, strict=True):
+        fields = [str(name) for name in info["fields"]]
+        missing = [name for name in wanted if name not in (*fields, "fid", info["fid_column"])]
+        if missing:
+            layer.notes.append(f"{item.name} hat keine Spalte {', '.join(missing)}; ihre Werte bleiben leer.")
+        fid = next((name for name in wanted if name not in fields and name in ("fid", info["fid_column"])), None)
+        options: dict[str, Any] = {
+            "layer": item.layer,
+            "encoding": item.encoding,
+            "columns": [name for name in wanted if name in fields],
+            "read_geometry": with_geometry,
+            "where": contract.source.where,
+            "batch_size": size,
+            "return_fids": fid is not None,
+        }
+        try:
+            for batch in _linear(item.gdal, options, layer):
+                arrays, names = [], []
+                for name in wanted:
+                    source = "__fid__" if name == fid else name
+                    names.append(name)
+                    arrays.append(batch.column(source) if source in batch.schema.names else pa.nulls(batch.num_rows))
+                if with_geometry:
+                    names.append(GEOMETRY)
+                    arrays.append(batch.column(GEOMETRY) if GEOMETRY in batch.schema.names else pa.nulls(batch.num_rows, pa.binary()))
+                names.append(ROW)
+                arrays.append(pa.array(np.arange(row, row + batch.num_rows)))
+                row += batch.num_rows
+                yield pa.RecordBatch.from_arrays(arrays, names=names)
+        except (DataSourceError, DataLayerError) as error:
+            raise _unreadable(contract, item.name, error) from error
+        except UnicodeDecodeError as error:
+            raise _encoding_error(contract, item) from error
+        except ValueError as error:
+            if contract.source.where and "where" in str(error).lower():
+                raise SourceError(
+                    say(
+                        f"Datensatz {contract.id}: der Filter source.where {contract.source.where!r} passt nicht zur Quelle.",
+                        f"Dataset {contract.id}: source.where {contract.source.where!r} does not fit the source.",
+                    ),
+                    remedy=say(f"Spalten der Quelle: {', '.join(fields[:40])}.", f"Columns of the source: {', '.join(fields[:40])}."),
+                ) from error
+            raise _unreadable(contract, item.name, error) from error
+        except pa.ArrowException as error:
+            raise _unreadable(contract, item.name, error) from error
+
+
+def _linear(gdal: str, options: dict[str, Any], layer: Layer) -> Iterator[pa.RecordBatch]:
+    """Read batches; from the first arc on, a second stream in lockstep gives the geometry in line segments."""
+    done = 0
+    with ExitStack() as stack:
+        segments: Iterator[pa.RecordBatch] | None = None
+        for batch in stack.enter_context(_stream(gdal, options)):
+            curved = _curved(batch) if options["read_geometry"] else 0
+            if curved and segments is None:
+                segments = stack.enter_context(_stream(_linearised(gdal, options["layer"]), {**options, "layer": None, "skip_features": done}))
+            layer.curves += curved
+            if segments is not None:
+                straight = next(segments)
+                place = batch.schema.get_field_index(GEOMETRY)
+                batch = batch.set_column(place, GEOMETRY, straight.column(GEOMETRY))
+            done += batch.num_rows
+            yield batch
+
+
+@contextmanager
+def _stream(gdal: str, options: dict[str, Any]) -> Iterator[Iterator[pa.RecordBatch]]:
+    with pyogrio.raw.open_arrow(gdal, use_pyarrow=True, **options) as (meta, reader):
+        geometry = meta["geometry_name"] or "wkb_geometry"
+        fid = meta["fid_column"] or "OGC_FID"
+
+        def named() -> Iterator[pa.RecordBatch]:
+            for batch in reader:
+                names = [GEOMETRY if name == geometry else "__fid__" if name == fid and options["return_fids"] else name for name in batch.schema.names]
+                yield batch.rename_columns(names)
+
+        yield named()
+
+
+def _linearised(gdal: str, layer: str | None) -> str:
+    """Return a GDAL streamed algorithm (GDALG) that reads `gdal` with arcs as line segments."""
+    quoted = '"' + gdal.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    chosen = f' --layer "{layer}"' if layer else ""
+    command = f"gdal vector set-geom-type --linear{chosen} --output-format=stream {quoted} streamed"
+    return json.dumps({"type": "gdal_streamed_alg", "command_line": command})
+
+
+def _curved(batch: pa.RecordBatch) -> int:
+    """Count the geometries whose WKB type has arcs."""
+    if GEOMETRY not in batch.schema.names:
+        return 0
+    column = batch.column(GEOMETRY)
+    column = column.storage if isinstance(column, pa.ExtensionArray) else column
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64 if pa.types.is_large_binary(column.type) else np.int32)[column.offset : column.offset + len(column) + 1]
+    if column.buffers()[2] is None:
+        return 0
+    data = np.frombuffer(column.buffers()[2], dtype=np.uint8)
+    starts = offsets[:-1][np.diff(offsets) >= 5]
+    little = data[starts] == 1
+    low, high = np.where(little, data[starts + 1], data[starts + 4]).astype(int), np.where(little, data[starts + 2], data[starts + 3]).astype(int)
+    return int(np.isin((low + 256 * high) % 1000, _CURVES).sum())
