@@ -1,0 +1,129 @@
+"""Measure this checkout beside its peers: `make bench`, or `python -m bench [load|serve] …`.
+
+The peers, the data and the workloads are those of the harness beside the project (`../shared/bench`, its README says what it
+needs); our part is the deployment `bench/city`, loaded from the harness' GeoPackage and served with two workers. Figures are
+medians of interleaved rounds; what they were is written down in `bench/README.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HARNESS = ROOT.parent / "shared" / "bench"
+PORT = 8190
+PEERS = "stock-uvicorn,tipg,limit,limit-nocount"
+WORKLOADS = "W1,W2,W3,W4,W5,W7-z12,W7-z14,W7-z16"
+STADTGRUND = ROOT / ".venv" / "bin" / "stadtgrund"
+
+
+def environment() -> dict[str, str]:
+    """Return the harness' settings (its `env.sh`) with ours."""
+    script = "set -a; . ./env.sh; env -0"
+    found = subprocess.run(["bash", "-c", script], cwd=HARNESS, check=True, capture_output=True).stdout
+    env = dict(entry.split("=", 1) for entry in found.decode().split("\0") if "=" in entry)
+    work = Path(env["BENCH_HOME"]) / "work"
+    return env | {
+        "STADTGRUND_CONFIG": str(ROOT / "bench" / "city"),
+        "STADTGRUND_DATA": str(work),
+        "STADTGRUND_PORT": str(PORT),
+        "BENCH_EXTRA": f"stadtgrund={PORT}",
+    }
+
+
+def harness(env: dict[str, str], *words: str) -> None:
+    """Run one of the harness' programs."""
+    subprocess.run([env["BENCH_PY"], *words], cwd=HARNESS, env=env, check=True)
+
+
+def load(env: dict[str, str], rounds: int) -> None:
+    """Load the harness' GeoPackage `rounds` times and print rows/s by phase and peak memory."""
+    if not (Path(env["STADTGRUND_DATA"]) / "buildings.gpkg").is_file():
+        harness(env, "etl.py", "prepare")
+    reports, walls, peaks = [], [], []
+    for _ in range(rounds):
+        before = time.perf_counter()
+        process = subprocess.Popen([STADTGRUND, "load", "buildings", "--force", "--json"], env=env, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit("stadtgrund load failed; its message is above")
+        walls.append(time.perf_counter() - before)
+        peaks.append(usage.ru_maxrss / 1024)
+        reports.append(json.loads(said.splitlines()[-1]))
+    rows = reports[0]["rows_in"]
+    print("| phase | s (median) | rows/s |\n|---|---:|---:|")
+    for phase in reports[0]["seconds_by_phase"]:
+        seconds = statistics.median(report["seconds_by_phase"][phase] for report in reports)
+        print(f"| {phase} | {seconds:.2f} | {rows / seconds if seconds else 0:,.0f} |")
+    print(f"| whole command | {statistics.median(walls):.2f} | {rows / statistics.median(walls):,.0f} |")
+    print(f"\n{rows} rows, {rounds} rounds, peak memory {max(peaks):.0f} MiB")
+
+
+def serve(env: dict[str, str], peers: str, workloads: str, rounds: int, out: str) -> None:
+    """Serve `bench/city` beside the peers and run the workloads in interleaved rounds."""
+    ours = subprocess.Popen([STADTGRUND, "serve"], env=env, stdout=subprocess.DEVNULL)
+    try:
+        _wait(f"http://127.0.0.1:{PORT}/conformance")
+        harness(env, "servers.py", "start", *peers.split(","))
+        try:
+            servers = peers + ",stadtgrund"
+            harness(env, "bench.py", "--servers", servers, "--workloads", workloads, "--rounds", str(rounds), "--out", out)
+            harness(env, "report.py", out)
+        finally:
+            harness(env, "servers.py", "stop")
+    finally:
+        ours.terminate()
+        ours.wait()
+    print(f"load average {os.getloadavg()[0]:.1f}, memory of this harness {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+
+
+def _wait(url: str) -> None:
+    for _ in range(150):
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise SystemExit(f"{url} does not answer")
+
+
+def main() -> int:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="*", default=["load", "serve"], help="load, serve (default: both)")
+    parser.add_argument("--peers", default=PEERS)
+    parser.add_argument("--workloads", default=WORKLOADS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", default="")
+    options = parser.parse_args()
+    if not HARNESS.is_dir():
+        print(f"{HARNESS} is absent: the peers and the data cannot be had without it.", file=sys.stderr)
+        return 2
+    env = environment()
+    if "load" in options.what:
+        load(env, options.rounds)
+    if "serve" in options.what:
+        serve(
+            env,
+            options.peers,
+            options.workloads,
+            options.rounds,
+            options.out or str(Path(env["STADTGRUND_DATA"]) / "results-stadtgrund.json"),
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
