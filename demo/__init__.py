@@ -1,0 +1,1 @@
+"""Musterstadt: a generated German town, delivered as files the way offices deliver them."""
