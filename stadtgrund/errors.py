@@ -50,9 +50,10 @@ __all__ = [
     "unknown",
 ]
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from stadtgrund.language import say
 
 
 class StadtgrundError(Exception):
@@ -188,6 +189,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def by_locale(german: str, english: str) -> str:
-    """Return the text in the language of the terminal: German where LC_ALL, LC_MESSAGES or LANG says `de`, else English."""
-    chosen = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return german if chosen.startswith("de") else english
+    """Return the text in the language of the terminal (`language.py`)."""
+    return say(german, english)

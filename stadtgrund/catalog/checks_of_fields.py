@@ -23,7 +23,7 @@ API_PARAMETERS = frozenset(
 """Names that a query of items gives a meaning of their own, so that no field can be asked by them."""
 
 _NUMBERS = ("integer", "number", "decimal")
-_ZOOM = re.compile(r"(<=|<|>=|>)?(\d{1,2})(-(\d{1,2}))?")
+_ZOOM = re.compile(r"(<=|>=|<|>|=)?\s*\d{1,2}")
 
 
 def unknown_field(name: str, contract: Contract) -> str:
@@ -256,13 +256,12 @@ def tiles(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
     if made.zoom[0] > made.zoom[1]:
         yield (*path, "zoom"), say("Die kleinere Zoomstufe zuerst: [von, bis].", "The smaller zoom first: [from, to].")
     for condition, names in made.fields.items():
-        match = _ZOOM.fullmatch(condition)
-        if match is None or (match[1] and match[3]) or (match[4] and int(match[4]) < int(match[2])):
+        if not _ZOOM.fullmatch(condition.strip()):
             yield (
                 (*path, "fields", condition),
                 say(
-                    f'„{condition}“ ist keine Zoombedingung; erlaubt sind etwa "<14", ">=14", "10-13", "12".',
-                    f'“{condition}” is not a zoom condition; such as "<14", ">=14", "10-13", "12" are.',
+                    f"„{condition}“ ist keine Zoombedingung; erlaubt sind etwa <14, >=14, 12.",
+                    f"“{condition}” is not a zoom condition; such as <14, >=14, 12 are.",
                 ),
             )
         yield from _exist(contract, (*path, "fields", condition), names)

@@ -79,8 +79,10 @@ def kind_of_join(contract: Contract, deployment: Deployment) -> Iterator[Finding
                 "is missing: [{left: <field>, right: <field>, key: <key type>}].",
             ),
         )
-    if contract.geometry and (left := _parts(contract, deployment).get("left")) and left.geometry is None:
-        yield ("geometry",), say(f"Die linke Seite ({left.id}) hat keine Geometrie.", f"The left side ({left.id}) has no geometry.")
+    sides = _parts(contract, deployment)
+    if contract.geometry and len(sides) == 2 and all(part.geometry is None for part in sides.values()):
+        left, right = sides["left"].id, sides["right"].id
+        yield ("geometry",), say(f"Weder {left} noch {right} hat eine Geometrie.", f"Neither {left} nor {right} has a geometry.")
 
 
 def join_keys(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
@@ -153,7 +155,7 @@ def join_protection(contract: Contract, deployment: Deployment) -> Iterator[Find
                 ),
             )
             continue
-        if not _covers(contract, part, form):
+        if not _covers(contract, side, form, takes_geometry=part is _with_geometry(contract, deployment)):
             yield (
                 ("forms",),
                 say(
@@ -175,18 +177,24 @@ def join_protection(contract: Contract, deployment: Deployment) -> Iterator[Find
                 )
 
 
-def _covers(contract: Contract, part: Contract, form: access.FormSpec) -> bool:
+def _with_geometry(contract: Contract, deployment: Deployment) -> Contract | None:
+    """Return the part whose geometry the join takes: the left one's, else the right one's."""
+    return next((part for part in _parts(contract, deployment).values() if part.geometry is not None), None)
+
+
+def _covers(contract: Contract, side: str, form: access.FormSpec, *, takes_geometry: bool) -> bool:
+    """Return whether the join's open form hides at least what `form`, the open form of one side, hides."""
     own = access.decide(contract, OPEN).form
     if own is None:
         return True
     if form.where is not None and own.where is None:
         return False
-    if form.geometry != "full" and part.id == contract.source.left and contract.geometry is not None and own.geometry == "full":
+    if takes_geometry and contract.geometry is not None and form.geometry != "full" and own.geometry == "full":
         return False
     if form.min_count is None:
         return True
-    names = {item.source_name.partition(".")[2]: item.name for item in contract.fields if item.name in own.fields}
-    shown = [names[name] for name in form.min_count.fields if name in names]
+    names = {item.source_name: item.name for item in contract.fields if item.name in own.fields}
+    shown = [names[f"{side}.{name}"] for name in form.min_count.fields if f"{side}.{name}" in names]
     counted = own.min_count
     return not shown or (counted is not None and counted.minimum >= form.min_count.minimum and set(shown) <= set(counted.fields))
 

@@ -13,7 +13,6 @@ from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.language import say
-from stadtgrund.settings import ROOT
 
 LOADED = ("ogr", "table", "raster", "join")
 """Kinds of sources that this version loads."""
@@ -152,11 +151,8 @@ def editing(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
 def style(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
     """The style exists, in the deployment's folder or among the house styles."""
     name = contract.publish.style
-    if name is None:
-        return
-    folders = (deployment.folder / "styles", ROOT / "styles")
-    known = sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml")})
-    if name not in known:
+    known = sorted(deployment.styles)
+    if name is not None and name not in known:
         yield (
             ("publish", "style"),
             say(

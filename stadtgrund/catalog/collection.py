@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from stadtgrund.catalog.contract import FieldType, GeometryType, Role, Temporal, Text, Tiles
+from stadtgrund.catalog.styles import Style
 
 
 class _Frozen(BaseModel):
@@ -103,7 +104,8 @@ class Collection(_Frozen):
     sortables: tuple[str, ...] = ()
     items: bool = True
     tiles: Tiles | None = None
-    style: str | None = None
+    style: Style | None = None
+    """None: drawn plainly, by geometry type."""
     raster: bool = False
     city84: tuple[float, float, float, float] | None = None
     """The city's extent in CRS84, stated where the data have none of their own."""

@@ -218,9 +218,10 @@ def _ars(text: str) -> str:
 
 
 def _strassenschluessel(text: str) -> str:
-    key = re.sub(r"[ ]", "", _whole(text)).upper()
+    key = re.sub(r"[ ]", "", _whole(text))
     if not (key.isascii() and key.isalnum()):
-        raise ValueError(f"„{text}“ ist kein Straßenschlüssel: nur Ziffern und Buchstaben sind erlaubt.")
+        raise ValueError(f"„{text}“ ist kein Straßenschlüssel: nur Ziffern und Buchstaben von A bis Z sind erlaubt.")
+    key = key.upper()
     if len(key) > 5 or (len(key) < 5 and not key.isdigit()):
         raise ValueError(f"„{text}“ hat {len(key)} Zeichen; ein Straßenschlüssel hat 5.")
     if not key.strip("0"):

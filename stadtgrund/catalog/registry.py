@@ -17,12 +17,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
+from stadtgrund.catalog import styles
 from stadtgrund.catalog.contract import Contract, Geometry, Model, Responsibility, Role, Text
 from stadtgrund.catalog.document import Document, parse
 from stadtgrund.catalog.keys import Entry, KeyRegister, Registers
 from stadtgrund.catalog.sentences import nearest, problems_of
+from stadtgrund.catalog.styles import Style
 from stadtgrund.errors import ContractError, NotFound, Problem
 from stadtgrund.language import say
+from stadtgrund.settings import ROOT
 
 Box = tuple[float, float, float, float]
 
@@ -94,6 +97,7 @@ class Deployment:
     profiles: Mapping[str, Profile]
     server: Mapping[str, Any]
     keys: Registers
+    styles: Mapping[str, Style]
     paths: Mapping[str, Path] = field(repr=False)
 
     @property
@@ -216,6 +220,11 @@ def read_documents(config: Path, data: Path | None = None) -> Documents:
     server = _optional(documents, "server.yml", ServerFile)
     registers = dict(_key_registers(documents))
     contracts, paths = _contracts(documents, city)
+    found_styles: dict[str, Style] = {}
+    try:
+        found_styles = styles.read([ROOT / "styles", folder / "styles"])
+    except ContractError as error:
+        documents.problems.extend(error.problems)
     if city is None:
         return documents
     default_data = (folder / city.data).resolve() if city.data else folder
@@ -233,6 +242,7 @@ def read_documents(config: Path, data: Path | None = None) -> Documents:
         profiles=MappingProxyType({"open": profiles.open, "verwaltung": profiles.verwaltung}),
         server=MappingProxyType(server.model_dump(exclude_defaults=True)),
         keys=Registers(ags=city.ags, registers=registers),
+        styles=MappingProxyType(found_styles),
         paths=MappingProxyType(paths),
     )
     return documents

@@ -13,6 +13,7 @@ from stadtgrund.catalog.collection import Collection, CollectionField, Collectio
 from stadtgrund.catalog.contract import Contract, Field, Temporal, Text, Tiles
 from stadtgrund.catalog.licences import LICENCES
 from stadtgrund.catalog.registry import Deployment
+from stadtgrund.catalog.styles import Style
 from stadtgrund.crs import CRS84_URI, storage, supported
 
 FEATURES = "providers.features.PostGISFeatures"
@@ -66,11 +67,19 @@ def collection(contract: Contract, deployment: Deployment, spec: FormSpec, reaso
         sortables=tuple(name for name in contract.sortables if name in shown),
         items=contract.publish.items,
         tiles=_tiles(contract, spec, shown) if geometry else None,
-        style=contract.publish.style,
+        style=_style(contract, deployment, shown),
         raster=contract.is_raster,
         city84=deployment.box84,
         facts=_facts(contract, spec, facts, with_boxes=contract.is_raster or geometry is not None, with_times=temporal is not None),
     )
+
+
+def _style(contract: Contract, deployment: Deployment, shown: set[str]) -> Style | None:
+    """Return the dataset's style; None where it has none, or draws by a field that the form does not show."""
+    style = deployment.styles.get(contract.publish.style or "")
+    if style is None or (style.field and style.field not in shown):
+        return None
+    return style if style.label is None or style.label.field in shown else style.model_copy(update={"label": None})
 
 
 def _fields(contract: Contract, spec: FormSpec) -> Iterator[CollectionField]:
@@ -200,12 +209,12 @@ def _links(collection: Collection, base_url: str) -> Iterator[dict[str, str]]:
         yield {"type": "text/html", "rel": "license", "title": collection.licence_title or "", "href": collection.licence_url}
     if collection.contact and collection.contact.url:
         yield {"type": "text/html", "rel": "author", "title": collection.contact.organisation, "href": collection.contact.url}
-    if collection.style:
+    if collection.geometry:
         yield {
             "type": "application/vnd.mapbox.style+json",
             "rel": "style",
-            "title": collection.style,
-            "href": f"{base_url}/styles/{collection.style}",
+            "title": "MapLibre",
+            "href": f"{base_url}/styles/{collection.id}",
         }
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 __all__ = ["with_protection", "write_protection"]
 
-import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -146,8 +145,10 @@ def _replace(text: str, key_node: yaml.Node, node: yaml.Node, value: Any) -> Ite
             yield _after(text, _end(text, node), lines, newline)
         return
     start, end = node.start_mark.index, _end(text, node)
-    if start >= end:  # nothing stands there yet
-        start = end = text.index(":", key_node.end_mark.index) + 1
+    block_list = isinstance(node, yaml.SequenceNode) and not node.flow_style  # its first dash may stand below the key: no place for a value
+    if start >= end or block_list:  # the first: nothing stands there yet
+        start = text.index(":", key_node.end_mark.index) + 1
+        end = max(start, end)
     if isinstance(value, dict) and value and not getattr(node, "flow_style", False):
         yield start, end, newline + _block(value, column + 2, newline).rstrip("\r\n")
     else:
@@ -216,4 +217,14 @@ def _scalar(value: Any) -> str:
     is_digest = re.fullmatch(r"[0-9a-f]{12}", text) and re.search(r"[a-df]", text)  # 12e456… would be a number to others
     if is_date or is_digest or (_PLAIN.fullmatch(text) and text.lower() not in _WORDS):
         return text
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    """Return a character as it stands between double quotes in YAML (JSON's pairs of surrogates are no YAML)."""
+    if character in '"\\':
+        return "\\" + character
+    code = ord(character)
+    if character.isprintable():
+        return character
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -115,16 +115,16 @@ def _shown(value: Any) -> str:
     return f"„{text[:80]}…“" if len(text) > 80 else say(f"„{text}“", f"“{text}”")
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that was probably meant by `name`."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.65) -> str | None:
+    """Return the one of `known` that was probably meant by `name`; short closed lists bear a lower `cutoff`."""
     names = list(known)
     lower = {other.lower(): other for other in names}
-    found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=cutoff)
     return lower[found[0]] if found else None
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
-    guess = nearest(key, known)
+    guess = nearest(key, known, 0.6)
     meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
     return say(
         f"Diesen Schlüssel gibt es nicht.{meant} Erlaubt: {', '.join(known)}.", f"There is no such key.{meant} Allowed: {', '.join(known)}."
@@ -132,7 +132,7 @@ def _unknown_key(key: str, known: list[str]) -> str:
 
 
 def _not_allowed(value: Any, allowed: list[str]) -> str:
-    guess = nearest(str(value), allowed) if isinstance(value, str) else None
+    guess = nearest(str(value), allowed, 0.6) if isinstance(value, str) else None
     meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
     return say(
         f"{_shown(value)} ist nicht erlaubt.{meant} Erlaubt: {', '.join(allowed)}.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["box_condition"]
+__all__ = ["box_condition", "overlap_condition"]
 
+from collections.abc import Callable
 from math import ceil, isfinite
 
 import numpy as np
@@ -29,6 +30,15 @@ def box_condition(relation: Relation, bbox: BBox) -> Fragment:
     InvalidParameter
         For numbers that are not finite and for corners in the wrong order.
     """
+    return _condition(relation, bbox, _intersects)
+
+
+def overlap_condition(relation: Relation, bbox: BBox) -> Fragment:
+    """Return the condition that the upright box around a geometry overlaps the box: a little more than intersects it, by index only."""
+    return _condition(relation, bbox, _overlaps)
+
+
+def _condition(relation: Relation, bbox: BBox, test: Callable[[Rectangle, Crs, int], Fragment]) -> Fragment:
     parts = _parts(bbox)
     extent = extent_in(relation, bbox.crs)
     if relation.geometry is None or extent is None:
@@ -40,7 +50,7 @@ def box_condition(relation: Relation, bbox: BBox) -> Fragment:
             return _EVERYWHERE
         cut = max(box[0], extent[0]), max(box[1], extent[1]), min(box[2], extent[2]), min(box[3], extent[3])
         if cut[0] <= cut[2] and cut[1] <= cut[3]:
-            found.append(_intersects(cut, bbox.crs, srid))
+            found.append(test(cut, bbox.crs, srid))
     return disjunction(found)
 
 
@@ -73,6 +83,11 @@ def _intersects(box: Rectangle, crs: Crs, srid: int) -> Fragment:
         "(geom && %s::geometry AND CASE WHEN geom @ %s::geometry THEN TRUE ELSE ST_Intersects(geom, %s::geometry) END)",
         (shape, ewkb(inner, srid), shape),
     )
+
+
+def _overlaps(box: Rectangle, crs: Crs, srid: int) -> Fragment:
+    outer = shapely.box(*box) if crs.srid == srid else _transformed(box, crs, srid)[0]
+    return Fragment("geom && %s::geometry", (ewkb(shapely.box(*outer.bounds), srid),))
 
 
 def _line(box: Rectangle) -> BaseGeometry:

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -95,7 +95,7 @@ def moment(text: str, kind: str | None = None) -> Literal:
     """Return the literal of a date or an RFC 3339 instant; `kind` says which of the two it must be, None = either."""
     try:
         start, end = parse_bound(text)
-        found = Literal("datetime", start.isoformat()) if start == end else Literal("date", text)
+        found = Literal("datetime", _utc(start).isoformat()) if start == end else Literal("date", text)
         if kind not in (None, found.type):
             raise ValueError(f"not a {kind}")
     except ValueError as error:
@@ -104,6 +104,13 @@ def moment(text: str, kind: str | None = None) -> Literal:
             remedy="Write DATE('2024-05-01') or TIMESTAMP('2024-05-01T12:00:00Z').",
         ) from error
     return found
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # within a day of year 1 or 9999
+        return moment
 
 
 def _mismatch(left: Expression, right: Expression) -> InvalidFilter:
@@ -254,7 +261,9 @@ def predicate(node: Expression) -> Expression:
         return Constant(node.text == "true")
     if isinstance(node, _BOOLEANS) or _is_boolean(node):
         return node
-    raise InvalidFilter(f"In the filter, {describe(node)} is not a condition.", remedy="A filter is a comparison, or several with AND, OR, NOT.")
+    raise InvalidFilter(
+        f"In the filter, {describe(node)} is not a condition.", remedy="A filter is a comparison, or several with AND, OR, NOT."
+    )
 
 
 def period(start: Expression | None, end: Expression | None) -> Period:

@@ -64,7 +64,8 @@ class Cursor:
 
     def encode(self, query: FeatureQuery) -> str:
         """Return the token (URL-safe) for the next page of `query`."""
-        body = json.dumps([self.version, self.before, self.count, self.id, *self.values], ensure_ascii=False, separators=(",", ":")).encode()
+        parts = [self.version, self.before, self.count, self.id, *self.values]
+        body = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
         return urlsafe_b64encode(_checksum(body, query) + body).rstrip(b"=").decode()
 
     @classmethod

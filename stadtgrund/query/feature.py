@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FeatureText", "feature_text", "geometry_text", "value"]
+__all__ = ["FeatureText", "feature_text", "geometry_text", "linear", "value"]
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,7 +60,9 @@ class FeatureText:
 
 
 @lru_cache(maxsize=1024)
-def feature_text(relation: Relation, properties: tuple[str, ...] | None = None, crs: Crs = CRS84, skip_geometry: bool = False) -> FeatureText:
+def feature_text(
+    relation: Relation, properties: tuple[str, ...] | None = None, crs: Crs = CRS84, skip_geometry: bool = False
+) -> FeatureText:
     """Return how a row becomes a feature."""
     wanted = [column for column in relation.columns if properties is None or column.name in properties]
     with_geometry = relation.geometry is not None and not skip_geometry

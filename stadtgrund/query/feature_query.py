@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FeatureQuery", "SortKey", "parse_sortby", "sortables"]
+__all__ = ["MAX_OFFSET", "FeatureQuery", "SortKey", "parse_sortby", "sortables"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass

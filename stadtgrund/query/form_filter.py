@@ -4,16 +4,17 @@ from __future__ import annotations
 
 __all__ = ["compile_where"]
 
-from typing import Any, Literal, cast
+from typing import Literal
 
 from stadtgrund.catalog.collection import CollectionGeometry, Extent
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.query import cql2
 from stadtgrund.query.compile import compile_expression
 from stadtgrund.query.relation import Column, Relation
+from stadtgrund.query.statement import Param
 
 
-def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Any, ...]]:
+def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Param, ...]]:
     """Return a CQL2 text over the declared fields as a condition on the data table, with %s placeholders, and its values.
 
     Raises
@@ -22,13 +23,16 @@ def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Any, ...]]:
         When it cannot be parsed or names something unknown.
     """
     geometry, source = contract.geometry, contract.id_field
+    id_type: Literal["string", "integer"] = "string"
     id_field = source.column if source and source.kind == "column" else None
+    if id_field and contract.field(id_field).type == "integer":
+        id_type = "integer"
     relation = Relation(
         dataset=contract.id,
         schema="data",
         form="full",
         columns=tuple(Column(field.name, field.type, not field.required) for field in contract.fields),
-        id_type=cast(Literal["string", "integer"], "integer" if id_field and contract.field(id_field).type == "integer" else "string"),
+        id_type=id_type,
         id_field=id_field,
         geometry=CollectionGeometry(type=geometry.type, srid=geometry.srid, dimensions=geometry.dimensions) if geometry else None,
         extent=Extent(),
@@ -36,7 +40,6 @@ def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Any, ...]]:
         sortables=contract.sortables,
         count=0,
         version=0,
-        digest=None,
     )
-    fragment = compile_expression(cql2.parse(text, "cql2-text", relation, None))
+    fragment = compile_expression(cql2.parse(text, "cql2-text", relation))
     return fragment.sql, fragment.params

@@ -15,6 +15,7 @@ from stadtgrund.query.feature import feature_text
 from stadtgrund.query.feature_query import FeatureQuery
 from stadtgrund.query.order import Branch, Order, branches, order_of
 from stadtgrund.query.relation import Relation
+from stadtgrund.query.state import is_current, published, state_of
 from stadtgrund.query.statement import FALSE, TRUE, Fragment, Param, Statement, conjunction
 from stadtgrund.query.value import check_text
 from stadtgrund.query.where import conditions
@@ -59,23 +60,6 @@ class Count:
     current: bool
 
 
-def _state(relation: Relation) -> str:
-    # The id is a literal, so that a page without conditions has no parameters and its plan is made once; its alphabet is a-z 0-9 _.
-    if not relation.dataset.isidentifier() or not relation.dataset.isascii():
-        raise ValueError(f"not a dataset id: {relation.dataset!r}")
-    return f"{relation.state} s WHERE s.dataset = '{relation.dataset}'"
-
-
-def _is_current(relation: Relation, row: Sequence[Any]) -> bool:
-    return bool(row[0] == relation.version and relation.digest in (None, row[1]))
-
-
-def _published(relation: Relation, row: Sequence[Any] | None) -> Sequence[Any]:
-    if row is None:
-        raise NotFound(f"Collection {relation.dataset!r} does not exist.")
-    return row
-
-
 def page(query: FeatureQuery) -> Statement:
     """Return the statement of a page: version, digest, rows read (one more than `limit` when there is a next page), body, id and
     keys of that one row more. Read its row with `read_page`. No row: the collection is not published.
@@ -93,7 +77,7 @@ def page(query: FeatureQuery) -> Statement:
     sql = (
         f"SELECT s.version, s.digest, p.* FROM (SELECT count(*), "
         f"convert_to(coalesce(string_agg({feature.text}, E',\\n'), ''), 'UTF8'){keys} "
-        f"FROM ({source.sql}) q{feature.row}) p, {_state(relation)}"
+        f"FROM ({source.sql}) q{feature.row}) p, {state_of(relation)}"
     )
     return Statement(sql, source.params, None if where == TRUE else False)
 
@@ -133,7 +117,7 @@ def read_page(query: FeatureQuery, row: Sequence[Any] | None) -> Page:
     NotFound
         Without a row: the collection is not published (any more).
     """
-    version, digest, read, body, ident, *values = _published(query.relation, row)
+    version, digest, read, body, ident, *values = published(query.relation, row)
     following = None
     returned = read
     if read > query.limit:
@@ -141,7 +125,7 @@ def read_page(query: FeatureQuery, row: Sequence[Any] | None) -> Page:
         body = bytes(body[: body.rindex(_SEPARATOR)])
         before = (query.cursor.before if query.cursor else query.offset) + returned
         following = Cursor(version, ident, tuple(values), before, query.cursor.count if query.cursor else None)
-    return Page(version, digest, returned, body, following, _is_current(query.relation, (version, digest)))
+    return Page(version, digest, returned, body, following, is_current(query.relation, (version, digest)))
 
 
 def item(
@@ -161,7 +145,7 @@ def item(
     feature = feature_text(relation, properties, crs, skip_geometry)
     sql = (
         f"SELECT s.version, s.digest, (SELECT convert_to({feature.text}, 'UTF8') FROM {relation.view} q{feature.row} "
-        f"WHERE q.sg_id = %s::{relation.id_cast}) FROM {_state(relation)}"
+        f"WHERE q.sg_id = %s::{relation.id_cast}) FROM {state_of(relation)}"
     )
     return Statement(sql, (ident,))
 
@@ -179,17 +163,17 @@ def read_item(relation: Relation, ident: str, row: Sequence[Any] | None) -> Item
     NotFound
         When there is no such item, or no such collection.
     """
-    version, digest, body = _published(relation, row)
+    version, digest, body = published(relation, row)
     if body is None:
         raise _no_item(relation, ident)
-    return Item(version, digest, body, _is_current(relation, (version, digest)))
+    return Item(version, digest, body, is_current(relation, (version, digest)))
 
 
 def count(query: FeatureQuery) -> Statement:
     """Return the statement that counts what matches, whatever the page: version, digest, count. Read its row with `read_count`."""
     where = conditions(query.relation, query.bbox, query.datetime, query.filter)
     clause = "" if where == TRUE else f" WHERE {where.sql}"
-    sql = f"SELECT s.version, s.digest, (SELECT count(*) FROM {query.relation.view}{clause}) FROM {_state(query.relation)}"
+    sql = f"SELECT s.version, s.digest, (SELECT count(*) FROM {query.relation.view}{clause}) FROM {state_of(query.relation)}"
     return Statement(sql, where.params, None if where == TRUE else False)
 
 
@@ -201,5 +185,5 @@ def read_count(query: FeatureQuery, row: Sequence[Any] | None) -> Count:
     NotFound
         Without a row: the collection is not published (any more).
     """
-    version, digest, matched = _published(query.relation, row)
-    return Count(version, digest, matched, _is_current(query.relation, (version, digest)))
+    version, digest, matched = published(query.relation, row)
+    return Count(version, digest, matched, is_current(query.relation, (version, digest)))

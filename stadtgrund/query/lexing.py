@@ -72,7 +72,7 @@ class _Nesting:
 
     def check(self) -> None:
         if len(self.levels) - 1 + sum(level.chain for level in self.levels) > MAX_DEPTH:
-            raise InvalidFilter(f"The filter is nested more than {MAX_DEPTH} levels deep.", remedy="Write it flatter, with AND, OR, IN or BETWEEN.")
+            raise InvalidFilter(f"The filter is nested more than {MAX_DEPTH} levels deep.", remedy="Write it flatter, with AND, OR or IN.")
 
 
 def prepare(text: str) -> tuple[str, tuple[str, ...]]:

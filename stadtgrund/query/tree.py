@@ -85,7 +85,7 @@ class _Reader:
             case str():
                 return build.string(tree)
             case {"property": str(name)}:
-                return self.property(name)
+                return self.attribute(name)
             case {"op": str(op), **rest}:
                 return self.operation(op.lower(), op, rest.get("args", []))
             case {"date": str(text)}:
@@ -98,7 +98,7 @@ class _Reader:
                 raise InvalidFilter("The filter compares with NULL.", remedy="Write: name IS NULL.")
         raise InvalidFilter(f"The filter has a part that is not CQL2: {_shown(tree)}.")
 
-    def property(self, name: str) -> Expression:
+    def attribute(self, name: str) -> Expression:
         column = self.relation.by_name.get(name)
         if column:
             return Property(column.type, name)
@@ -172,7 +172,7 @@ class _Reader:
             case {"bbox": _} | {"type": _}:
                 return geometry_literal(cast(Mapping[str, Any], tree), self.relation, self.crs)
             case {"property": str(name)}:
-                node = self.property(name)
+                node = self.attribute(name)
                 if isinstance(node, GeometryProperty):
                     return node
                 raise InvalidFilter(f"{op.upper()} asks for a geometry, not for {build.describe(node)}.", remedy="The geometry is geom.")

@@ -81,7 +81,7 @@ def ensure_first(db: Database) -> Secret | None:
     It is written to `var/secrets/verwaltung.key` (0600).
     """
     with db.connect("owner") as connection:
-        if connection.execute("SELECT FROM meta.api_key LIMIT 1").fetchone():
+        if connection.execute("SELECT FROM meta.api_key LIMIT 1").rowcount:
             return None
     key = create(db, FIRST, VERWALTUNG)
     Secrets(db.paths.secrets).write("verwaltung.key", key.reveal())

@@ -198,7 +198,7 @@ def _open_private(settings: Settings, deployment_name: str, *, start: bool) -> D
 
 def _create_database(dsn: str, name: str) -> None:
     with connect(dsn, autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone():
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).rowcount:
             return
         try:
             connection.execute(
@@ -280,7 +280,8 @@ def _without_user(url: Secret) -> dict[str, Any]:
         place = conninfo_to_dict(url.reveal())
     except psycopg.ProgrammingError:  # its message repeats the address, password included
         place = {}
-    if not place.get("dbname"):
+    ports = str(place.get("port") or "5432").split(",")
+    if not place.get("dbname") or not all(port.isdigit() for port in ports if port):
         raise SetupError(
             by_locale("DATABASE_URL nennt keine PostgreSQL-Datenbank.", "DATABASE_URL names no PostgreSQL database."),
             remedy=by_locale("Erwartet: postgresql://rolle:passwort@host/name", "Expected: postgresql://role:password@host/name"),

@@ -64,6 +64,17 @@ def _ours(dataset: str, error: psycopg.Error) -> StadtgrundError:
                 kept=kept,
                 remedy=by_locale("Wählen Sie in id_field eine eindeutige Kennung.", "Choose a unique id in id_field."),
             )
+        case psycopg.errors.ProgramLimitExceeded():
+            return LoadStopped(
+                by_locale(
+                    f"{dataset}: Ein Wert ist zu lang für einen Index: {text}.", f"{dataset}: a value is too long for an index: {text}."
+                ),
+                kept=kept,
+                remedy=by_locale(
+                    "Nehmen Sie das Feld aus sortables, und lassen Sie dort key und unique weg.",
+                    "Take the field out of sortables, and leave out its key and unique.",
+                ),
+            )
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return DatabaseUnavailable(
                 by_locale(f"{dataset}: Die Verbindung zur Datenbank ist abgebrochen: {text}.", f"{dataset}: connection lost: {text}."),

@@ -18,7 +18,7 @@ from stadtgrund.errors import Busy, by_locale
 
 _WAIT_S = 120
 _LOCK_TIMEOUT_MS = 300
-_ATTEMPTS = 40
+ATTEMPTS = 40
 _PAUSE_S = 0.25
 
 
@@ -50,8 +50,10 @@ def take_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> None
         ) from error
 
 
-def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[[], None]) -> None:
+def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[[], None], *, attempts: int | None = None) -> None:
     """Do `work` in a savepoint under a short `lock_timeout`, again and again for about 20 seconds.
+
+    `attempts` other than 40 is more or less patient than that.
 
     A waiting exclusive lock makes all later readers wait too: so it waits briefly, gives way, and tries again.
 
@@ -60,14 +62,15 @@ def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[
     Busy
         When a reader holds on; nothing of `work` is done then.
     """
-    for attempt in range(_ATTEMPTS):
+    attempts = attempts or ATTEMPTS
+    for attempt in range(attempts):
         try:
             with connection.transaction():
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_LOCK_TIMEOUT_MS}ms",))
                 work()
                 return
         except psycopg.errors.LockNotAvailable as error:
-            if attempt == _ATTEMPTS - 1:
+            if attempt == attempts - 1:
                 raise Busy(
                     by_locale(f"{dataset}: Eine lange Abfrage hält die Tabelle fest.", f"{dataset}: a long query holds on to the table."),
                     kept=by_locale("Die bisherige Version wird weiter ausgeliefert.", "The version so far is still served."),

@@ -47,8 +47,8 @@ def note_contract(connection: psycopg.Connection[Any], contract: Contract) -> No
     check = contract.protection
     if check.checked is None:
         return
-    seen = connection.execute("SELECT FROM meta.release WHERE dataset = %s AND digest = %s", (contract.id, _digest(contract))).fetchone()
-    if seen is None:
+    seen = connection.execute("SELECT FROM meta.release WHERE dataset = %s AND digest = %s", (contract.id, _digest(contract)))
+    if not seen.rowcount:
         answers = {"checked": check.checked.isoformat(), **({"weighing": check.weighing} if check.weighing else {})}
         record(connection, contract, "contract", check.by or "", answers)
 

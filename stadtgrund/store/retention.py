@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from stadtgrund.errors import Busy
+from stadtgrund.errors import StadtgrundError
 from stadtgrund.store.database import Database
 from stadtgrund.store.locks import patiently, take_publish_lock
 
@@ -19,13 +19,24 @@ _log = logging.getLogger(__name__)
 KEEP = 3
 """Number of versions that keep their tables, the serving one counted."""
 
+_ATTEMPTS = 3
+
 
 def drop_old(db: Database, dataset: str) -> list[int]:
     """Drop the tables and files of versions beyond the last ones kept; return the numbers.
 
-    Each version in a transaction of its own, after the publish: what is held by a reader is left for the next time.
+    Each version in a transaction of its own, after the publish. A failure is logged, not raised, as what was published is
+    published: what a reader holds, for one, is left for the next time.
     """
-    dropped = []
+    dropped: list[int] = []
+    try:
+        _drop_each(db, dataset, dropped)
+    except (StadtgrundError, psycopg.Error, OSError) as error:
+        _log.warning("%s: an old version stays until the next publish: %s", dataset, error)
+    return dropped
+
+
+def _drop_each(db: Database, dataset: str, dropped: list[int]) -> None:
     with db.connect("owner", autocommit=True, application=f"stadtgrund retention {dataset}") as connection:
         setting = connection.execute("SELECT value::integer FROM meta.setting WHERE key = 'keep_versions'").fetchone()
         keep = setting[0] if setting else KEEP
@@ -34,15 +45,9 @@ def drop_old(db: Database, dataset: str) -> list[int]:
             (dataset, max(1, keep)),
         ).fetchall()
         for version, table in old:
-            try:
-                paths = _drop(connection, dataset, version, table)
-            except (Busy, psycopg.errors.LockNotAvailable):
-                _log.info("%s: version %s is still read; its table stays until the next publish", dataset, version)
-                continue
-            for path in paths:
+            for path in _drop(connection, dataset, version, table):
                 (db.paths.files / path).unlink(missing_ok=True)
             dropped.append(version)
-    return dropped
 
 
 def _drop(connection: psycopg.Connection[Any], dataset: str, version: int, table: str | None) -> list[str]:
@@ -58,7 +63,7 @@ def _drop(connection: psycopg.Connection[Any], dataset: str, version: int, table
             for name in names:
                 connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*name)))
 
-        patiently(connection, dataset, drop)
+        patiently(connection, dataset, drop, attempts=_ATTEMPTS)
         connection.execute("UPDATE meta.version SET dropped_at = now() WHERE dataset = %s AND version = %s", (dataset, version))
         gone = connection.execute("DELETE FROM meta.file WHERE dataset = %s AND version = %s RETURNING path", (dataset, version)).fetchall()
         kept = connection.execute("SELECT path FROM meta.file WHERE dataset = %s", (dataset,)).fetchall()

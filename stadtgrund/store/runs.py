@@ -86,7 +86,8 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
     try:
         with named(run.dataset), db.connect("owner", autocommit=True, application=f"stadtgrund end {run.dataset}") as owner:
             owner.execute(
-                "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s, rows_published = %s, rows_rejected = %s,"
+                "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s,"
+                " rows_published = coalesce(%s, rows_published), rows_rejected = %s,"
                 " seconds = coalesce(%s, extract(epoch FROM now() - started_at)), seconds_by_phase = %s,"
                 " recipe = coalesce(%s, recipe), source_hash = coalesce(%s, source_hash) WHERE run = %s",
                 (

@@ -183,6 +183,9 @@ JOIN pg_namespace n ON n.nspname = pair.schema WHERE NOT has_schema_privilege(pa
 UNION ALL
 SELECT 'Erweiterung postgis' WHERE NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'postgis')
 UNION ALL
+SELECT 'USAGE: Schema ' || e.extnamespace::regnamespace || ', Rolle ' || r.name FROM pg_extension e, unnest(%(all)s::text[]) AS r (name)
+WHERE e.extname = 'postgis' AND NOT has_schema_privilege(r.name, e.extnamespace, 'USAGE')
+UNION ALL
 SELECT 'Mitgliedschaft: ' || %(owner)s || ' in ' || %(ingest)s WHERE NOT pg_has_role(%(owner)s, %(ingest)s, 'USAGE')
 UNION ALL
 SELECT 'CONNECT: Datenbank ' || current_database() || ', Rolle ' || r.name FROM unnest(%(all)s::text[]) AS r (name)

@@ -6,9 +6,9 @@ CREATE EXTENSION IF NOT EXISTS postgis;
 GRANT {ingest} TO {owner};
 
 -- CREATE SCHEMA … AUTHORIZATION asks for membership in the role; who is no superuser takes it for the length of this script.
-SELECT set_config('stadtgrund.member', pg_has_role(current_user, {owner_name}, 'USAGE')::text, false);
 DO $member$
 BEGIN
+    PERFORM set_config('stadtgrund.member', pg_has_role(current_user, {owner_name}, 'USAGE')::text, false);
     IF NOT current_setting('stadtgrund.member')::boolean THEN
         GRANT {owner} TO CURRENT_USER;
     END IF;
@@ -21,6 +21,7 @@ CREATE SCHEMA IF NOT EXISTS staging AUTHORIZATION {owner};
 CREATE SCHEMA IF NOT EXISTS history AUTHORIZATION {owner};
 CREATE SCHEMA IF NOT EXISTS meta AUTHORIZATION {owner};
 CREATE SCHEMA IF NOT EXISTS sg AUTHORIZATION {owner};
+GRANT USAGE, CREATE ON SCHEMA data, rel, staging, history, meta, sg TO {owner};
 GRANT USAGE ON SCHEMA meta, sg TO {ingest};
 GRANT USAGE, CREATE ON SCHEMA staging TO {ingest};
 GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {owner}, {ingest};
@@ -32,7 +33,7 @@ DECLARE
 BEGIN
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', {owner_name}, current_database(), place);
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', {ingest_name}, current_database(), place);
-    IF place <> 'public' THEN
+    IF has_schema_privilege(place, 'USAGE WITH GRANT OPTION') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I, %I', place, {owner_name}, {ingest_name});
     END IF;
 END
