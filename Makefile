@@ -1,7 +1,7 @@
 # `make run` is all that a new user needs. The targets that CI runs are the ones here.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test test-all check bench
+.PHONY: help setup setup-test run demo test test-all check bench
 MAKEFLAGS += --no-print-directory
 
 # make run PORT=8080: what is given on the command line becomes the setting of the same name.
@@ -21,6 +21,9 @@ setup-test:
 
 run: setup ## set up what is missing, load the demo city, serve it on http://localhost:5000
 	@exec .venv/bin/stadtgrund run
+
+demo: setup ## prepare the 15 minutes of docs/demo.md, or set them back to their beginning
+	@.venv/bin/stadtgrund demo
 
 test: setup-test ## run the tests, except the long proofs
 	@.venv/bin/pytest -m "not slow"

@@ -70,7 +70,9 @@ def to_text(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return pa.array([None if value is None else _instant(value).isoformat() for value in column.to_pylist()], pa.string())
     if pa.types.is_nested(kind):
-        return pa.array([None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()], pa.string())
+        return pa.array(
+            [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()], pa.string()
+        )
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return pa.array([None if value is None else value.hex() for value in column.to_pylist()], pa.string())
     return column.cast(pa.string())
@@ -123,7 +125,9 @@ def _from_floats(column: pa.Array, kind: FieldType) -> tuple[pa.Array, list[Cast
     missing = np.isnan(values)
     if kind == "number":
         bad = np.isinf(values)
-        return pa.array(values, pa.float64(), mask=missing | bad), [CastError(int(i), "unendlich ist keine Zahl") for i in np.flatnonzero(bad)]
+        return pa.array(values, pa.float64(), mask=missing | bad), [
+            CastError(int(i), "unendlich ist keine Zahl") for i in np.flatnonzero(bad)
+        ]
     with np.errstate(invalid="ignore"):
         bad = ~missing & ((values != np.floor(values)) | (np.abs(values) >= _WHOLE_FLOAT))
     whole = np.where(missing | bad, 0, values).astype(np.int64)

@@ -28,6 +28,11 @@ _SINGLE: dict[Declared, Kind] = {
     "MultiPolygon": Kind.POLYGON,
 }
 _MULTI: dict[Kind, Kind] = {Kind.POINT: Kind.MULTIPOINT, Kind.LINESTRING: Kind.MULTILINESTRING, Kind.POLYGON: Kind.MULTIPOLYGON}
+_MAKE = {
+    Kind.MULTIPOINT: shapely.multipoints,
+    Kind.MULTILINESTRING: shapely.multilinestrings,
+    Kind.MULTIPOLYGON: shapely.multipolygons,
+}
 _NAMES = {
     Kind.POINT: "ein Punkt",
     Kind.LINESTRING: "eine Linie",
@@ -63,14 +68,14 @@ class GeometryCounts:
     invalid: int = 0
     repaired: int = 0
     area_change_m2: float = 0.0
-    area_change_max: float = 0.0
-    """Largest share of its area that a repaired geometry lost or won."""
+    area_change_max_m2: float = 0.0
+    """Largest change of one geometry, against the area that its invalid ring states."""
     outside: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
 
-def points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def points(x: np.ndarray, y: np.ndarray) -> Any:
     """Return points of two float arrays; None where one of the two is NaN."""
     made = shapely.points(np.nan_to_num(x), np.nan_to_num(y))
     made[np.isnan(x) | np.isnan(y)] = None
@@ -128,7 +133,7 @@ class Shaper:
             counts.flattened += int(has_z.sum())
             shapes = shapely.force_2d(shapes)
         elif self.geometry.dimensions == 3:
-            shapes = np.where(present, shapely.force_3d(shapes), None)
+            shapes = shapely.force_3d(shapes)
         if not len(self.raw_sample):
             self.raw_sample = shapely.get_coordinates(shapes)[:1000]
         shapes, lost = self._reproject(shapes)
@@ -149,7 +154,9 @@ class Shaper:
     def ewkb(self, shapes: np.ndarray) -> pa.Array:
         """Return EWKB with the storage SRID: the form that PostGIS' binary input takes."""
         with_srid = shapely.set_srid(shapes, self.geometry.srid)
-        return pa.array(shapely.to_wkb(with_srid, output_dimension=self.geometry.dimensions, include_srid=True, flavor="extended"), pa.binary())
+        return pa.array(
+            shapely.to_wkb(with_srid, output_dimension=self.geometry.dimensions, include_srid=True, flavor="extended"), pa.binary()
+        )
 
     def _reproject(self, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         transformer = self._transformer
@@ -177,16 +184,15 @@ class Shaper:
         have = shapely.get_type_id(shapes)
         errors = []
         if declared.startswith("Multi"):
-            for index in np.flatnonzero(have == single):
-                shapes[index] = _multi(multi, [shapes[index]])
-                self.counts.promoted += 1
+            alone = np.flatnonzero(have == single)
+            if len(alone):
+                shapes[alone] = _MAKE[multi](shapes[alone], indices=np.arange(len(alone)))
+                self.counts.promoted += len(alone)
         else:
-            for index in np.flatnonzero(have == multi):
-                parts = shapely.get_parts(shapes[index])
-                if len(parts) == 1:
-                    shapes[index] = parts[0]
-                    self.counts.reduced += 1
-                    have[index] = single
+            alone = np.flatnonzero((have == multi) & (shapely.get_num_geometries(shapes) == 1))
+            if len(alone):
+                shapes[alone] = shapely.get_geometry(shapes[alone], 0)
+                self.counts.reduced += len(alone)
         right = multi if declared.startswith("Multi") else single
         have = shapely.get_type_id(shapes)
         for index in np.flatnonzero((have != right) & (have != -1)):
@@ -207,14 +213,17 @@ class Shaper:
             fixed = self._of_declared_type(shapely.make_valid(before, method="structure", keep_collapsed=False))
             if fixed is None:
                 shapes[index] = None
-                errors.append(GeometryError(int(index), "valid_geometry", "die Geometrie ist ungültig und lässt sich nicht im verlangten Typ reparieren"))
+                errors.append(
+                    GeometryError(
+                        int(index), "valid_geometry", "die Geometrie ist ungültig und lässt sich nicht im verlangten Typ reparieren"
+                    )
+                )
                 continue
             shapes[index] = fixed
             change = abs(float(shapely.area(fixed)) - float(shapely.area(before)))
             self.counts.repaired += 1
             self.counts.area_change_m2 += change
-            if shapely.area(before) > 0:
-                self.counts.area_change_max = max(self.counts.area_change_max, change / float(shapely.area(before)))
+            self.counts.area_change_max_m2 = max(self.counts.area_change_max_m2, change)
         return shapes, errors
 
     def _of_declared_type(self, shape: Any) -> Any:
@@ -225,7 +234,7 @@ class Shaper:
         single = _SINGLE[declared]
         parts = [part for part in _flat(shape) if shapely.get_type_id(part) == single and not part.is_empty]
         if declared.startswith("Multi"):
-            return _multi(_MULTI[single], parts) if parts else None
+            return _MAKE[_MULTI[single]](parts) if parts else None
         return parts[0] if len(parts) == 1 else None
 
     def _outside(self, shapes: np.ndarray) -> list[GeometryError]:
@@ -244,11 +253,6 @@ class Shaper:
 
 def _flat(shape: Any) -> list[Any]:
     parts = list(shapely.get_parts(shape))
-    if len(parts) == 1 and parts[0] is shape or not len(parts):
+    if (len(parts) == 1 and parts[0] is shape) or not len(parts):
         return [shape]
     return [inner for part in parts for inner in (_flat(part) if shapely.get_type_id(part) >= Kind.MULTIPOINT else [part])]
-
-
-def _multi(kind: Kind, parts: list[Any]) -> Any:
-    make = {Kind.MULTIPOINT: shapely.multipoints, Kind.MULTILINESTRING: shapely.multilinestrings, Kind.MULTIPOLYGON: shapely.multipolygons}
-    return make[kind](parts)

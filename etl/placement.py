@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["explain"]
+__all__ = ["NAMES", "explain", "fits", "likely"]
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ import numpy as np
 from pyproj import Transformer
 
 _USUAL = (25832, 25833, 4326, 3857, 4647, 5650, 31466, 31467, 31468, 31469, 25831)
-_NAMES = {
+NAMES = {
     4326: "Grad (WGS 84)",
     3857: "Web-Mercator",
     4647: "UTM 32 mit Zonenkennung 32 vor dem Rechtswert",
@@ -23,6 +23,7 @@ _NAMES = {
     31468: "Gauß-Krüger Zone 4",
     31469: "Gauß-Krüger Zone 5",
 }
+"""The usual CRSs of German sources, by EPSG code, as people call them."""
 
 
 def explain(sample: np.ndarray, assumed: str, box84: tuple[float, float, float, float]) -> tuple[str, str, bool]:
@@ -39,26 +40,35 @@ def explain(sample: np.ndarray, assumed: str, box84: tuple[float, float, float, 
     """
     x, y = (float(value) for value in np.median(sample, axis=0)) if len(sample) else (float("nan"), float("nan"))
     seen = f"Die Koordinaten liegen bei {x:.2f} / {y:.2f}, angenommen war {assumed}."
-    if _fits(y, x, assumed, box84):
-        return f"{seen} Vermutlich sind die Achsen vertauscht (Hochwert vor Rechtswert).", "Tauschen Sie x und y an der Quelle oder im Vertrag.", True
-    for code in _likely(x):
-        if _fits(x, y, f"EPSG:{code}", box84):
-            return f"{seen} Sie passen zu EPSG:{code} ({_NAMES[code]}).", f"Schreiben Sie source.crs: EPSG:{code} in den Vertrag.", True
-        if _fits(y, x, f"EPSG:{code}", box84):
+    if fits(y, x, assumed, box84):
+        return (
+            f"{seen} Vermutlich sind die Achsen vertauscht (Hochwert vor Rechtswert).",
+            "Tauschen Sie x und y an der Quelle oder im Vertrag.",
+            True,
+        )
+    for code in likely(x):
+        if fits(x, y, f"EPSG:{code}", box84):
+            return f"{seen} Sie passen zu EPSG:{code} ({NAMES[code]}).", f"Schreiben Sie source.crs: EPSG:{code} in den Vertrag.", True
+        if fits(y, x, f"EPSG:{code}", box84):
             return (
-                f"{seen} Sie passen zu EPSG:{code} ({_NAMES[code]}) mit vertauschten Achsen.",
+                f"{seen} Sie passen zu EPSG:{code} ({NAMES[code]}) mit vertauschten Achsen.",
                 f"Tauschen Sie x und y und schreiben Sie source.crs: EPSG:{code} in den Vertrag.",
                 True,
             )
-    return f"{seen} Kein gebräuchliches Bezugssystem bringt sie in die Stadt.", "Prüfen Sie Quelle, source.crs und die box in deployment.yml.", False
+    return (
+        f"{seen} Kein gebräuchliches Bezugssystem bringt sie in die Stadt.",
+        "Prüfen Sie Quelle, source.crs und die box in deployment.yml.",
+        False,
+    )
 
 
-def _likely(x: float) -> Iterable[int]:
-    """Zone prefixes first where the magnitude says so."""
+def likely(x: float) -> Iterable[int]:
+    """Return the EPSG codes that German sources use, those with a zone prefix first where the magnitude says so."""
     return sorted(_USUAL, key=lambda code: code not in (4647, 5650)) if abs(x) >= 1e7 else _USUAL
 
 
-def _fits(x: float, y: float, crs: str, box84: tuple[float, float, float, float]) -> bool:
+def fits(x: float, y: float, crs: str, box84: tuple[float, float, float, float]) -> bool:
+    """Whether a place in `crs` (x first) lies in a box in CRS84."""
     lon, lat = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True).transform(x, y)
     west, south, east, north = box84
     return bool(west <= lon <= east and south <= lat <= north)

@@ -56,7 +56,9 @@ def _keys(name: str, key: str, counts: FieldCounts) -> Iterator[Finding]:
     if counts.normalised:
         what = format_count(counts.normalised, "Schlüssel", "Schlüssel")
         shown = ", ".join(f"„{old}“ → „{new}“" for old, new in list(counts.examples.items())[:3])
-        yield Finding("key", "repair", counts.normalised, f"{what} in {name} in die Form von {key} gebracht: {shown}.", name, tuple(counts.examples))
+        yield Finding(
+            "key", "repair", counts.normalised, f"{what} in {name} in die Form von {key} gebracht: {shown}.", name, tuple(counts.examples)
+        )
     if counts.odd:
         what = format_count(counts.odd, "Wert", "Werte")
         reason = next(iter(counts.odd_keys.values()))
@@ -81,10 +83,9 @@ def _geometry(counts: GeometryCounts, on_fail: OnFail) -> Iterator[Finding]:
         if outcome == "repair":
             unrepaired = counts.invalid - counts.repaired
             rest = f"; {unrepaired} nicht reparierbar" if unrepaired else ""
-            done = (
-                f"repariert {counts.repaired}{rest}, Fläche um {_area(counts.area_change_m2)} geändert"
-                f" (höchstens {100 * counts.area_change_max:.1f} % einer Fläche)".replace(".", ",")
-            )
+            done = f"repariert {counts.repaired}{rest}"
+            if counts.area_change_m2 >= 0.05:
+                done += f", Fläche um {_area(counts.area_change_m2)} geändert (höchstens {_area(counts.area_change_max_m2)} an einer Geometrie)"
         else:
             done = {"report": "unverändert übernommen", "reject": "abgelehnt", "stop": "die Ladung wird angehalten"}[outcome]
         yield Finding("valid_geometry", outcome, counts.invalid, f"{what} ungültig: {reasons}; {done}.", "geom", tuple(counts.reasons))
@@ -101,23 +102,33 @@ def _geometry(counts: GeometryCounts, on_fail: OnFail) -> Iterator[Finding]:
 
 
 def _area(square_metres: float) -> str:
-    return f"{square_metres:.1f} m²" if square_metres < 10_000 else f"{square_metres / 10_000:.1f} ha"
+    return (f"{square_metres:.1f} m²" if square_metres < 10_000 else f"{square_metres / 10_000:.1f} ha").replace(".", ",")
 
 
-def of_joined(connection: psycopg.Connection[Any], contract: Contract, run: int, table: sql.Identifier, on_fail: OnFail) -> Iterator[Finding]:
+def of_joined(
+    connection: psycopg.Connection[Any], contract: Contract, run: int, table: sql.Identifier, on_fail: OnFail
+) -> Iterator[Finding]:
     """Check ids, required fields and code lists of a joined dataset, whose rows came to staging without passing through us."""
-    missing = _reject_where(connection, contract, run, table, sql.SQL("sg_id IS NULL"), "required", None, "ein Teil der Kennung des Objekts fehlt")
+    missing = _reject_where(
+        connection, contract, run, table, sql.SQL("sg_id IS NULL"), "required", None, "ein Teil der Kennung des Objekts fehlt"
+    )
     connection.execute(sql.SQL("ALTER TABLE {} ALTER sg_id SET NOT NULL").format(table))
     if missing:
-        yield Finding("required", "reject", missing, f"{format_count(missing, 'Zeile hat', 'Zeilen haben')} keine vollständige Kennung; abgelehnt.")
+        yield Finding(
+            "required", "reject", missing, f"{format_count(missing, 'Zeile hat', 'Zeilen haben')} keine vollständige Kennung; abgelehnt."
+        )
     for item in contract.fields:
         column = sql.Identifier(item.name)
         if item.required:
-            counts = FieldCounts(empty=_failing(connection, contract, run, table, sql.SQL("{} IS NULL").format(column), "required", item.name, on_fail))
+            counts = FieldCounts(
+                empty=_failing(connection, contract, run, table, sql.SQL("{} IS NULL").format(column), "required", item.name, on_fail)
+            )
             yield from _required(item.name, counts, on_fail)
         if item.values is not None:
             odd = sql.SQL("{}::text <> ALL ({})").format(column, sql.Literal(list(item.values)))
-            values = connection.execute(sql.SQL("SELECT {0}::text, count(*) FROM {1} WHERE {2} GROUP BY 1 LIMIT 50").format(column, table, odd)).fetchall()
+            values = connection.execute(
+                sql.SQL("SELECT {0}::text, count(*) FROM {1} WHERE {2} GROUP BY 1 LIMIT 50").format(column, table, odd)
+            ).fetchall()
             count = _failing(connection, contract, run, table, odd, "codelist", item.name, on_fail)
             yield from _codelist(item.name, FieldCounts(unlisted=dict(values), unlisted_rows=count), on_fail)
 
@@ -184,14 +195,15 @@ def _duplicates(
     connection: psycopg.Connection[Any], contract: Contract, run: int, table: sql.Identifier, column: str, name: str, outcome: str
 ) -> Iterator[Finding]:
     later = sql.SQL(
-        "SELECT sg_row, value, first FROM (SELECT sg_row, {column}::text AS value, min(sg_row) OVER (PARTITION BY {column}) AS first FROM {table}"
+        "SELECT sg_row, value, first"
+        " FROM (SELECT sg_row, {column}::text AS value, min(sg_row) OVER (PARTITION BY {column}) AS first FROM {table}"
         " WHERE {column} IN (SELECT {column} FROM {table} GROUP BY {column} HAVING count(*) > 1)) AS d WHERE sg_row > first"
     ).format(column=sql.Identifier(column), table=table)
     if outcome == "reject":
         moved = sql.SQL(
             "WITH later AS ({later}), gone AS (DELETE FROM {table} s USING later l WHERE s.sg_row = l.sg_row"
             " RETURNING s.sg_row, l.value, l.first, to_jsonb(s) - 'geom' - 'sg_row' - 'sg_id' - 'sg_hash' AS values),"
-            " kept AS (INSERT INTO meta.rejected_row (run, dataset, sg_row, rule, field, reason, \"row\")"
+            ' kept AS (INSERT INTO meta.rejected_row (run, dataset, sg_row, rule, field, reason, "row")'
             " SELECT %(run)s, %(dataset)s, sg_row, 'unique', %(field)s,"
             " format('„%%s“ kommt in %%s mehrfach vor, zuerst in Zeile %%s', value, %(field)s::text, first), values FROM gone)"
             " SELECT count(*), (array_agg(DISTINCT value))[1:20] FROM gone"
@@ -212,8 +224,8 @@ def content_ordinals(connection: psycopg.Connection[Any], table: sql.Identifier)
     """Tell rows of equal content apart: the second gets "-2" behind its id. Returns how many there were."""
     made = connection.execute(
         sql.SQL(
-            "UPDATE {table} s SET sg_id = s.sg_id || '-' || d.nth FROM (SELECT sg_row, row_number() OVER (PARTITION BY sg_id ORDER BY sg_row) AS nth"
-            " FROM {table} WHERE sg_id IN (SELECT sg_id FROM {table} GROUP BY sg_id HAVING count(*) > 1)) AS d"
+            "UPDATE {table} s SET sg_id = s.sg_id || '-' || d.nth"
+            " FROM (SELECT sg_row, row_number() OVER (PARTITION BY sg_id ORDER BY sg_row) AS nth FROM {table} WHERE sg_id IN (SELECT sg_id FROM {table} GROUP BY sg_id HAVING count(*) > 1)) AS d"
             " WHERE d.sg_row = s.sg_row AND d.nth > 1"
         ).format(table=table)
     )
@@ -232,10 +244,8 @@ def row_count(contract: Contract, rows: int, before: int | None) -> Iterator[Fin
         if rule.minimum is not None and rows < rule.minimum:
             yield Finding("row_count", outcome, rows, f"{format_count(rows, 'Zeile', 'Zeilen')}; verlangt sind mindestens {rule.minimum}.")
         if rule.drop_max is not None and before and rows < before * (1 - rule.drop_max):
-            lost = 1 - rows / before
-            message = (
-                f"{format_count(rows, 'Zeile', 'Zeilen')} statt bisher {before}: {100 * lost:.0f} % weniger, erlaubt sind {100 * rule.drop_max:.0f} %."
-            )
+            lost = f"{100 * (1 - rows / before):.0f} % weniger, erlaubt sind {100 * rule.drop_max:.0f} %"
+            message = f"{format_count(rows, 'Zeile', 'Zeilen')} statt bisher {before}: {lost}."
             yield Finding("row_count", outcome, before - rows, message)
 
 

@@ -131,7 +131,9 @@ def as_text(report: Mapping[str, Any]) -> str:
         lines += [f"  - {finding['message']} [{_DONE.get(finding['on_fail'], finding['on_fail'])}]" for finding in report["findings"]]
     lines += [f"  Hinweis: {note}" for note in report.get("notes", [])]
     if report.get("seconds"):
-        phases = " · ".join(f"{_PHASES.get(name, name)} {_number(value)}" for name, value in report["seconds_by_phase"].items())
+        phases = " · ".join(
+            f"{told} {_number(report['seconds_by_phase'][name])}" for name, told in _PHASES.items() if name in report["seconds_by_phase"]
+        )
         lines.append(f"  Dauer: {_number(report['seconds'])} s" + (f" ({phases})" if phases else ""))
     if report.get("next_step"):
         lines.append(f"  Nächster Schritt: {report['next_step']}")
@@ -170,11 +172,7 @@ def _join(join: Mapping[str, Any] | None) -> list[str]:
         return []
     lines = []
     for side, name in (("left", "Links"), ("right", "Rechts")):
-        line = f"  {name}: {join[f'{side}_matched']} von {join[f'{side}_rows']} Zeilen verbunden"
-        keys = join[f"{side}_unmatched_keys"]
-        if join[f"{side}_unmatched"]:
-            line += f", {join[f'{side}_unmatched']} ohne Partner: {', '.join(keys[:10])}{' …' if len(keys) > 10 else ''}"
-        lines.append(line)
+        lines.append(f"  {name}: {join[f'{side}_matched']} von {join[f'{side}_rows']} Zeilen verbunden")
     return lines
 
 

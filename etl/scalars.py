@@ -30,16 +30,17 @@ def decimal_value(text: str, decimal: str | None) -> Decimal:
     """Return a number exactly. `decimal` is the decimal sign; None = a point, and a comma is refused as it could be either."""
     plain = _SPACES.sub("", text.replace("\u2212", "-"))
     if decimal == ",":
-        if "," in plain or re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+", plain):
-            whole, comma, fraction = plain.partition(",")
-            if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+", whole):
-                whole = whole.replace(".", "")
-            plain = f"{whole}.{fraction}" if comma and "." not in whole else whole if not comma else text
+        whole, comma, fraction = plain.partition(",")
+        if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+", whole):
+            whole = whole.replace(".", "")
+        if "." in whole:
+            raise ValueError(f"„{text}“ ist keine Zahl mit Dezimalkomma: der Punkt trennt keine Tausender")
+        plain = f"{whole}.{fraction}" if comma else whole
     elif decimal == "." and re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", plain):
         plain = plain.replace(",", "")
     if not _PLAIN.fullmatch(plain):
         if decimal is None and re.fullmatch(r"[+-]?[\d.]*,\d+", plain):
-            raise ValueError(f"„{text}“ hat ein Komma; schreiben Sie decimal: \",\" in den Vertrag, wenn es das Dezimalzeichen ist")
+            raise ValueError(f'„{text}“ hat ein Komma; schreiben Sie decimal: "," in den Vertrag, wenn es das Dezimalzeichen ist')
         raise ValueError(f"„{text}“ ist keine Zahl")
     try:
         return Decimal(plain)

@@ -6,7 +6,7 @@ its row a refused one, with field, value and reason.
 
 from __future__ import annotations
 
-__all__ = ["FieldCounts", "Transformed", "Transformer", "fingerprint"]
+__all__ = ["BLANKS", "FieldCounts", "Transformed", "Transformer", "fingerprint"]
 
 import hashlib
 from collections.abc import Callable
@@ -25,7 +25,8 @@ from stadtgrund.catalog.contract import Field as ContractField
 
 _SEPARATOR = b"\x1f"
 _NULL = b"\x00"
-_BLANKS = " \t\r\n\f\v\u00a0\u2007\u202f\ufeff\u200b"
+BLANKS = " \t\r\n\f\v\u00a0\u2007\u202f\ufeff\u200b"
+"""What is taken off both ends of a text."""
 
 
 @dataclass
@@ -88,7 +89,11 @@ class Transformer:
         self._nulls = pa.array([value for value in contract.source.null_values if value], pa.string())
         kind = contract.id_field.kind if contract.id_field else "content"
         self._id_kind = kind
-        self._id_columns = (contract.id_field.column,) if contract.id_field and contract.id_field.column else (contract.id_field.columns if contract.id_field else ())
+        self._id_columns = (
+            (contract.id_field.column,)
+            if contract.id_field and contract.id_field.column
+            else (contract.id_field.columns if contract.id_field else ())
+        )
         self.schema = pa.schema(
             [
                 ("sg_row", pa.int64()),
@@ -151,7 +156,7 @@ class Transformer:
         return result
 
     def _clean(self, text: pa.Array, counts: FieldCounts) -> pa.Array:
-        trimmed = pc.utf8_trim(text, characters=_BLANKS)
+        trimmed = pc.utf8_trim(text, characters=BLANKS)
         counts.trimmed += pc.sum(pc.not_equal(trimmed, text)).as_py() or 0
         if len(self._nulls):
             symbols = pc.is_in(trimmed, value_set=self._nulls)
@@ -208,7 +213,9 @@ class Transformer:
                 for error in errors:
                     refuse(error.index, "cast", name, error.reason)
                 parts.append(values)
-            raw = pc.binary_join_element_wise(*(to_text(part) for part in parts), " ", null_handling="replace", null_replacement="").cast(pa.binary())
+            raw = pc.binary_join_element_wise(*(to_text(part) for part in parts), " ", null_handling="replace", null_replacement="").cast(
+                pa.binary()
+            )
             shapes = points(*(part.to_numpy(zero_copy_only=False) for part in parts))
         else:
             raw = batch.column(GEOMETRY)
@@ -239,14 +246,12 @@ class Transformer:
         return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "-", null_handling="emit_null")
 
 
-def fingerprint(
-    columns: list[pa.Array], geometry: pa.Array | None, key: bytes, *, with_content: bool
-) -> tuple[pa.Array, pa.Array | None]:
+def fingerprint(columns: list[pa.Array], geometry: pa.Array | None, key: bytes, *, with_content: bool) -> tuple[pa.Array, pa.Array | None]:
     """Return the hash of each row over its values and `key` (32 hex digits), and one over the values only (20) when it is asked for.
 
     The geometry is taken as it came, before any reprojection: a new PROJ grid must not make all rows look changed.
     """
-    parts = [(to_text(column) if not pa.types.is_binary(column.type) else column).cast(pa.binary()) for column in columns]
+    parts = [_hashable(column) for column in columns]
     if geometry is not None:
         parts.append(geometry.cast(pa.binary()))
     if not parts:
@@ -257,6 +262,18 @@ def fingerprint(
     hashes = pa.array([make(row, digest_size=16, key=key).hexdigest() for row in rows], pa.string())
     contents = pa.array([make(row, digest_size=10).hexdigest() for row in rows], pa.string()) if with_content else None
     return hashes, contents
+
+
+def _hashable(column: pa.Array) -> pa.Array:
+    """Return each value as bytes that are equal for equal values: text, or the digits of its machine form."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        column = pc.add(column, 0.0).view(pa.int64())  # 0.0 and -0.0 are one value
+    elif pa.types.is_timestamp(kind):
+        column = column.cast(pa.int64())
+    elif pa.types.is_date(kind):
+        column = column.cast(pa.int32())
+    return column if pa.types.is_binary(kind) else column.cast(pa.string()).cast(pa.binary())
 
 
 def _id_text(column: pa.Array, kind: str) -> pa.Array:

@@ -54,14 +54,20 @@ def resolve(contract: Contract, location: str) -> tuple[Path, ...]:
     if not location:
         raise SourceError(
             say(f"Datensatz {contract.id}: source.location fehlt.", f"Dataset {contract.id}: source.location is missing."),
-            remedy=say("Nennen Sie eine Datei oder ein Muster, z. B. ${DATA}/schulen/*.geojson.", "Name a file or a pattern, e.g. ${DATA}/schools/*.geojson."),
+            remedy=say(
+                "Nennen Sie eine Datei oder ein Muster, z. B. ${DATA}/schulen/*.geojson.",
+                "Name a file or a pattern, e.g. ${DATA}/schools/*.geojson.",
+            ),
         )
     exact = Path(location)
     names = [location] if exact.exists() else sorted(glob.glob(location, recursive=True))
     found = tuple(Path(name) for name in names if Path(name).is_file() or Path(name).suffix.lower() == ".gdb")
     if not found:
         raise SourceError(
-            say(f"Datensatz {contract.id}: die Quelle {location} gibt es nicht.", f"Dataset {contract.id}: the source {location} does not exist."),
+            say(
+                f"Datensatz {contract.id}: die Quelle {location} gibt es nicht.",
+                f"Dataset {contract.id}: the source {location} does not exist.",
+            ),
             remedy=_beside(exact),
         )
     for path in found:

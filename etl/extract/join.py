@@ -89,7 +89,10 @@ def check(contract: Contract, left: Contract, right: Contract) -> dict[str, tupl
             side = "left" if any(other.name == name for other in left.fields) else "right"
         if side not in sides:
             raise SourceError(
-                say(f"Datensatz {contract.id}: from: {item.source_name} nennt keine Seite.", f"Dataset {contract.id}: from: {item.source_name} names no side."),
+                say(
+                    f"Datensatz {contract.id}: from: {item.source_name} nennt keine Seite.",
+                    f"Dataset {contract.id}: from: {item.source_name} names no side.",
+                ),
                 remedy=say("Erlaubt sind left.<feld> und right.<feld>.", "Allowed are left.<field> and right.<field>."),
             )
         have = _field(contract, sides[side], side, name)
@@ -111,7 +114,10 @@ def _field(contract: Contract, part: Contract, side: str, name: str) -> Field:
     except KeyError:
         known = ", ".join(item.name for item in part.fields)
         raise SourceError(
-            say(f"Datensatz {contract.id}: {part.id} ({side}) hat kein Feld {name!r}.", f"Dataset {contract.id}: {part.id} ({side}) has no field {name!r}."),
+            say(
+                f"Datensatz {contract.id}: {part.id} ({side}) hat kein Feld {name!r}.",
+                f"Dataset {contract.id}: {part.id} ({side}) has no field {name!r}.",
+            ),
             remedy=say(f"Vorhanden sind: {known}.", f"There are: {known}."),
         ) from None
 
@@ -180,7 +186,9 @@ def _mapping(
     connection: psycopg.Connection[Any], name: sql.Identifier, table: sql.Identifier, column: str, normalise: Callable[[object], str | None]
 ) -> None:
     connection.execute(sql.SQL("CREATE TEMPORARY TABLE {} (raw text, key text) ON COMMIT DROP").format(name))
-    values = connection.execute(sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE {0} IS NOT NULL").format(sql.Identifier(column), table)).fetchall()
+    values = connection.execute(
+        sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE {0} IS NOT NULL").format(sql.Identifier(column), table)
+    ).fetchall()
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN").format(name)) as copy:
         for (raw,) in values:
             try:
@@ -198,7 +206,9 @@ def _count(connection: psycopg.Connection[Any], keys: int) -> tuple[JoinFacts, d
     condition = _condition(keys)
     counted: dict[str, Any] = {}
     twins: dict[str, int] = {}
-    shown = sql.SQL("concat_ws(' / ', {})").format(sql.SQL(", ").join(sql.SQL("coalesce(l.{}, '∅')").format(sql.Identifier(f"k{n}")) for n in range(1, keys + 1)))
+    shown = sql.SQL("concat_ws(' / ', {})").format(
+        sql.SQL(", ").join(sql.SQL("coalesce(l.{}, '∅')").format(sql.Identifier(f"k{n}")) for n in range(1, keys + 1))
+    )
     for side, own, other in (("left", "sg_left", "sg_right"), ("right", "sg_right", "sg_left")):
         row = connection.execute(
             sql.SQL(
@@ -252,7 +262,9 @@ def _insert(
 ) -> None:
     values = {
         item.name: sql.SQL("{}.{}::{}").format(
-            sql.Identifier("a" if fields[item.name][0] == "left" else "b"), sql.Identifier(fields[item.name][1].name), sql.SQL(_CASTS[item.type])
+            sql.Identifier("a" if fields[item.name][0] == "left" else "b"),
+            sql.Identifier(fields[item.name][1].name),
+            sql.SQL(_CASTS[item.type]),
         )
         for item in contract.fields
     }
@@ -325,22 +337,32 @@ def _geometry(contract: Contract, left: Contract, right: Contract) -> sql.Compos
 def _findings(contract: Contract, left: Contract, right: Contract, facts: JoinFacts, twins: dict[str, int]) -> Iterable[Finding]:
     kept = contract.source.unmatched_left == "keep"
     sides = (
-        (left, facts.left_unmatched, facts.left_unmatched_keys, "ohne Werte der anderen Seite übernommen" if kept else "nicht übernommen", kept),
+        (
+            left,
+            facts.left_unmatched,
+            facts.left_unmatched_keys,
+            "ohne Werte der anderen Seite übernommen" if kept else "nicht übernommen",
+            kept,
+        ),
         (right, facts.right_unmatched, facts.right_unmatched_keys, "nicht übernommen", True),
     )
     for part, count, keys, told, only_reported in sides:
         if count:
             what = format_count(count, "Zeile", "Zeilen")
             shown = ", ".join(keys[:10]) + (" …" if len(keys) > 10 else "")
-            yield Finding("join", "report" if only_reported else "reject", count, f"{what} von {part.id} ohne Partner ({shown}); {told}.", None, keys)
+            yield Finding(
+                "join", "report" if only_reported else "reject", count, f"{what} von {part.id} ohne Partner ({shown}); {told}.", None, keys
+            )
     if twins["left"] and twins["right"]:
         what = format_count(twins["left"], "Zeile", "Zeilen")
         yield Finding(
             "join",
             "report",
             twins["left"],
-            f"{what} von {left.id} und {twins['right']} von {right.id} haben mehrere Partner: der Schlüssel ist auf beiden Seiten nicht eindeutig.",
+            f"{what} von {left.id} und {twins['right']} von {right.id} haben mehrere Partner: der Schlüssel ist nicht eindeutig.",
         )
     elif twins["left"]:
-        what = format_count(twins["left"], "Zeile hat", "Zeilen haben")
-        yield Finding("join", "report", twins["left"], f"{what} in {right.id} mehrere Partner und {'steht' if twins['left'] == 1 else 'stehen'} je Partner einmal da.")
+        one = twins["left"] == 1
+        what = format_count(twins["left"], "Zeile", "Zeilen")
+        told = f"{'hat' if one else 'haben'} in {right.id} mehrere Partner und {'steht' if one else 'stehen'} je Partner einmal da."
+        yield Finding("join", "report", twins["left"], f"{what} von {left.id} {told}")

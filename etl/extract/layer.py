@@ -51,6 +51,8 @@ class Layer:
     skipped_rows: int = 0
     curves: int = 0
     """Features whose arcs were turned into line segments by the reader."""
+    encoding: str | None = None
+    """Of the text, where the reader had to find it out itself."""
 
 
 def wanted_columns(contract: Contract) -> tuple[str, ...]:

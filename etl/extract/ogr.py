@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = ["opened"]
 
+import errno
 import fnmatch
 import json
 import re
@@ -66,8 +67,9 @@ def opened(contract: Contract, paths: tuple[Path, ...], scratch: Path, batch_row
         crs = _one_crs(contract, datasets, infos)
         rows = [int(info["features"]) for info in infos]
         layer = Layer(columns, crs, sum(rows) if min(rows) >= 0 and not contract.source.where else None, iter(()), notes)
+        layer.encoding = datasets[0].encoding
         wanted = wanted_columns(contract)
-        present = [*columns, "fid", *(str(info["fid_column"]) for info in infos if info["fid_column"])]
+        present = [*columns, *dict.fromkeys(["fid", *(str(info["fid_column"]) for info in infos if info["fid_column"])])]
         require_columns(contract, wanted, present, datasets[0].name if len(datasets) == 1 else f"{len(datasets)} Dateien")
         layer.batches = _batches(contract, datasets, infos, wanted, batch_rows, layer)
         yield layer
@@ -111,8 +113,14 @@ def _zipped(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> 
                     continue
                 text = contract.source.encoding
                 if name.lower().endswith(".shp"):
-                    parts = {Path(item).suffix.lower(): item for item in archive.namelist() if Path(item).with_suffix("") == Path(name).with_suffix("")}
-                    text = _shapefile_encoding(contract, label, {key: archive.read(item) for key, item in parts.items() if key in (".cpg", ".dbf")}, notes)
+                    parts = {
+                        Path(item).suffix.lower(): item
+                        for item in archive.namelist()
+                        if Path(item).with_suffix("") == Path(name).with_suffix("")
+                    }
+                    text = _shapefile_encoding(
+                        contract, label, {key: archive.read(item) for key, item in parts.items() if key in (".cpg", ".dbf")}, notes
+                    )
                 yield _Dataset(f"/vsizip/{{{path}}}/{name}", None, label, text)
     except zipfile.BadZipFile as error:
         raise SourceError(
@@ -174,7 +182,11 @@ def _layer_of(contract: Contract, gdal: str, name: str, *, in_zip: bool = False)
     if len(layers) == 1 and (wanted is None or in_zip or gdal.lower().endswith((".geojson", ".json", ".shp"))):
         return layers[0]
     shown = ", ".join(layers[:20]) or say("(keine)", "(none)")
-    what = say(f"eine Ebene {wanted!r} gibt es nicht", f"there is no layer {wanted!r}") if wanted else say("source.layer fehlt", "source.layer is missing")
+    what = (
+        say(f"eine Ebene {wanted!r} gibt es nicht", f"there is no layer {wanted!r}")
+        if wanted
+        else say("source.layer fehlt", "source.layer is missing")
+    )
     raise SourceError(
         say(f"Datensatz {contract.id}: in {name}: {what}.", f"Dataset {contract.id}: in {name}: {what}."),
         remedy=say(f"Vorhanden sind: {shown}.", f"There are: {shown}."),
@@ -213,12 +225,18 @@ def _encoding_error(contract: Contract, item: _Dataset) -> SourceError:
 
 
 def _one_crs(contract: Contract, datasets: list[_Dataset], infos: list[dict[str, Any]]) -> str | None:
-    stated = {info["crs"]: item.name for item, info in zip(datasets, infos, strict=True)}
+    stated: dict[str | None, str] = {info["crs"]: item.name for item, info in zip(datasets, infos, strict=True)}
     if len(stated) > 1 and contract.source.crs is None:
         shown = "; ".join(f"{name}: {str(crs)[:60]}" for crs, name in stated.items())
         raise SourceError(
-            say(f"Datensatz {contract.id}: die Dateien haben verschiedene Bezugssysteme ({shown}).", f"Dataset {contract.id}: the files differ in CRS ({shown})."),
-            remedy=say("Laden Sie sie als getrennte Datensätze oder schreiben Sie source.crs.", "Load them as separate datasets or write source.crs."),
+            say(
+                f"Datensatz {contract.id}: die Dateien haben verschiedene Bezugssysteme ({shown}).",
+                f"Dataset {contract.id}: the files differ in CRS ({shown}).",
+            ),
+            remedy=say(
+                "Laden Sie sie als getrennte Datensätze oder schreiben Sie source.crs.",
+                "Load them as separate datasets or write source.crs.",
+            ),
         )
     return next(iter(stated))
 
@@ -261,18 +279,20 @@ def _batches(
             raise _unreadable(contract, item.name, error) from error
         except UnicodeDecodeError as error:
             raise _encoding_error(contract, item) from error
-        except ValueError as error:
-            if contract.source.where and "where" in str(error).lower():
-                raise SourceError(
-                    say(
-                        f"Datensatz {contract.id}: der Filter source.where {contract.source.where!r} passt nicht zur Quelle.",
-                        f"Dataset {contract.id}: source.where {contract.source.where!r} does not fit the source.",
-                    ),
-                    remedy=say(f"Spalten der Quelle: {', '.join(fields[:40])}.", f"Columns of the source: {', '.join(fields[:40])}."),
-                ) from error
-            raise _unreadable(contract, item.name, error) from error
-        except pa.ArrowException as error:
-            raise _unreadable(contract, item.name, error) from error
+        except (ValueError, OSError, pa.ArrowException) as error:  # what GDAL says through the Arrow stream
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            raise _refused_filter(contract, fields, error) if contract.source.where else _unreadable(contract, item.name, error) from error
+
+
+def _refused_filter(contract: Contract, fields: list[str], error: Exception) -> SourceError:
+    return SourceError(
+        say(
+            f"Datensatz {contract.id}: der Filter source.where {contract.source.where!r} passt nicht zur Quelle ({error}).",
+            f"Dataset {contract.id}: source.where {contract.source.where!r} does not fit the source ({error}).",
+        ),
+        remedy=say(f"Spalten der Quelle: {', '.join(fields[:40])}.", f"Columns of the source: {', '.join(fields[:40])}."),
+    )
 
 
 def _linear(gdal: str, options: dict[str, Any], layer: Layer) -> Iterator[pa.RecordBatch]:
@@ -283,7 +303,9 @@ def _linear(gdal: str, options: dict[str, Any], layer: Layer) -> Iterator[pa.Rec
         for batch in stack.enter_context(_stream(gdal, options)):
             curved = _curved(batch) if options["read_geometry"] else 0
             if curved and segments is None:
-                segments = stack.enter_context(_stream(_linearised(gdal, options["layer"]), {**options, "layer": None, "skip_features": done}))
+                segments = stack.enter_context(
+                    _stream(_linearised(gdal, options["layer"]), {**options, "layer": None, "skip_features": done})
+                )
             layer.curves += curved
             if segments is not None:
                 straight = next(segments)
@@ -301,7 +323,10 @@ def _stream(gdal: str, options: dict[str, Any]) -> Iterator[Iterator[pa.RecordBa
 
         def named() -> Iterator[pa.RecordBatch]:
             for batch in reader:
-                names = [GEOMETRY if name == geometry else "__fid__" if name == fid and options["return_fids"] else name for name in batch.schema.names]
+                names = [
+                    GEOMETRY if name == geometry else "__fid__" if name == fid and options["return_fids"] else name
+                    for name in batch.schema.names
+                ]
                 yield batch.rename_columns(names)
 
         yield named()
@@ -321,11 +346,16 @@ def _curved(batch: pa.RecordBatch) -> int:
         return 0
     column = batch.column(GEOMETRY)
     column = column.storage if isinstance(column, pa.ExtensionArray) else column
-    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64 if pa.types.is_large_binary(column.type) else np.int32)[column.offset : column.offset + len(column) + 1]
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64 if pa.types.is_large_binary(column.type) else np.int32)[
+        column.offset : column.offset + len(column) + 1
+    ]
     if column.buffers()[2] is None:
         return 0
     data = np.frombuffer(column.buffers()[2], dtype=np.uint8)
     starts = offsets[:-1][np.diff(offsets) >= 5]
     little = data[starts] == 1
-    low, high = np.where(little, data[starts + 1], data[starts + 4]).astype(int), np.where(little, data[starts + 2], data[starts + 3]).astype(int)
+    low, high = (
+        np.where(little, data[starts + 1], data[starts + 4]).astype(int),
+        np.where(little, data[starts + 2], data[starts + 3]).astype(int),
+    )
     return int(np.isin((low + 256 * high) % 1000, _CURVES).sum())

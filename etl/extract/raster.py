@@ -82,7 +82,9 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
             plain, target = folder / ".plain.tif", folder / ".cog.tif"  # the dataset's lock is held: nobody else writes them
             try:
                 statistics = _copy(grid, plain, crs, nodata, progress)
-                rasterio.shutil.copy(plain, target, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="AVERAGE", bigtiff="IF_SAFER")
+                rasterio.shutil.copy(
+                    plain, target, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="AVERAGE", bigtiff="IF_SAFER"
+                )
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise
@@ -91,8 +93,14 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
             facts = _facts(contract, grid, crs, nodata, statistics)
     except RasterioIOError as error:
         raise SourceError(
-            say(f"Datensatz {contract.id}: {source} ist kein lesbares Raster ({error}).", f"Dataset {contract.id}: {source} is no readable raster ({error})."),
-            remedy=say("Prüfen Sie, ob die Datei vollständig ist; erwartet wird ein GeoTIFF.", "Check that the file is complete; a GeoTIFF is expected."),
+            say(
+                f"Datensatz {contract.id}: {source} ist kein lesbares Raster ({error}).",
+                f"Dataset {contract.id}: {source} is no readable raster ({error}).",
+            ),
+            remedy=say(
+                "Prüfen Sie, ob die Datei vollständig ist; erwartet wird ein GeoTIFF.",
+                "Check that the file is complete; a GeoTIFF is expected.",
+            ),
         ) from error
     with target.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -108,7 +116,9 @@ def _crs(contract: Contract, grid: Any, source: Path) -> CRS:
     if grid.crs is None:
         raise SourceError(
             say(f"Datensatz {contract.id}: {source.name} nennt kein Bezugssystem.", f"Dataset {contract.id}: {source.name} states no CRS."),
-            remedy=say("Schreiben Sie source.crs in den Vertrag, z. B. EPSG:25832.", "Write source.crs into the contract, e.g. EPSG:25832."),
+            remedy=say(
+                "Schreiben Sie source.crs in den Vertrag, z. B. EPSG:25832.", "Write source.crs into the contract, e.g. EPSG:25832."
+            ),
         )
     return grid.crs
 

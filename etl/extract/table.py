@@ -5,7 +5,7 @@ Nothing is guessed from values: a key with leading zeros stays text until its fi
 
 from __future__ import annotations
 
-__all__ = ["opened"]
+__all__ = ["numbered", "opened"]
 
 import csv
 import gzip
@@ -44,7 +44,10 @@ def opened(contract: Contract, paths: tuple[Path, ...], batch_rows: int) -> Iter
     """
     layer = Layer((), contract.source.crs, None, iter(()))
     with ExitStack() as stack:
-        parts = [stack.enter_context((_sheet if path.suffix.lower() in _SPREADSHEETS else _csv)(contract, path, batch_rows, layer)) for path in paths]
+        parts = [
+            stack.enter_context((_sheet if path.suffix.lower() in _SPREADSHEETS else _csv)(contract, path, batch_rows, layer))
+            for path in paths
+        ]
         layer.columns = parts[0][0]
         layer.batches = _numbered(contract, [batches for _, batches in parts], layer)
         yield layer
@@ -80,15 +83,24 @@ def _csv(contract: Contract, path: Path, batch_rows: int, layer: Layer) -> Itera
     encoding = source.encoding or _detected(path, layer)
     if not is_known(encoding):
         raise SourceError(
-            say(f"Datensatz {contract.id}: die Kodierung {encoding!r} ist unbekannt.", f"Dataset {contract.id}: unknown encoding {encoding!r}."),
+            say(
+                f"Datensatz {contract.id}: die Kodierung {encoding!r} ist unbekannt.",
+                f"Dataset {contract.id}: unknown encoding {encoding!r}.",
+            ),
             remedy=say("Üblich sind: utf-8, cp1252, cp850, latin-1, utf-16.", "Usual are: utf-8, cp1252, cp850, latin-1, utf-16."),
         )
-    with _raw(path) as raw, io.BufferedReader(Utf8Stream(raw, encoding, path.name), _BLOCK) as stream:
+    with _raw(path) as raw, _utf8(raw, encoding, path.name) as stream:
+        layer.encoding = encoding
         head, delimiter = _header(contract, path, stream)
         wanted = wanted_columns(contract)
-        require_columns(contract, wanted, head, path.name)
+        require_columns(contract, wanted, dict.fromkeys((*head, *numbered(head))), path.name)
         _refuse_twins(contract, wanted, head, path.name)
+        head = numbered(head)
         yield tuple(head), _csv_batches(contract, path, stream, head, delimiter, wanted, batch_rows, layer)
+
+
+def _utf8(raw: io.BufferedIOBase, encoding: str, name: str) -> io.BufferedReader:
+    return io.BufferedReader(Utf8Stream(raw, encoding, name), _BLOCK)
 
 
 def _detected(path: Path, layer: Layer) -> str:
@@ -104,7 +116,7 @@ def _detected(path: Path, layer: Layer) -> str:
 @contextmanager
 def _raw(path: Path) -> Iterator[io.BufferedIOBase]:
     """Open a file, or what is in a .gz, as bytes."""
-    stream: io.BufferedIOBase = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[assignment]  # noqa: SIM115
+    stream: io.BufferedIOBase = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115
     with stream:
         try:
             yield stream
@@ -144,12 +156,18 @@ def _header(contract: Contract, path: Path, stream: io.BufferedReader) -> tuple[
             head = next(records)
         except StopIteration:
             raise SourceError(
-                say(f"Datensatz {contract.id}: {path.name} hat keine Zeile {row} mit Spaltennamen.", f"Dataset {contract.id}: {path.name} has no row {row}."),
+                say(
+                    f"Datensatz {contract.id}: {path.name} hat keine Zeile {row} mit Spaltennamen.",
+                    f"Dataset {contract.id}: {path.name} has no row {row}.",
+                ),
                 remedy=say("Prüfen Sie die Datei und source.header_row.", "Check the file and source.header_row."),
             ) from None
         except csv.Error as error:
             raise SourceError(
-                say(f"Datensatz {contract.id}: {path.name} ist keine lesbare CSV ({error}).", f"Dataset {contract.id}: {path.name} is no CSV ({error})."),
+                say(
+                    f"Datensatz {contract.id}: {path.name} ist keine lesbare CSV ({error}).",
+                    f"Dataset {contract.id}: {path.name} is no CSV ({error}).",
+                ),
                 remedy=say("Prüfen Sie die Datei und source.delimiter.", "Check the file and source.delimiter."),
             ) from error
     return [" ".join(name.split()) for name in head], first
@@ -166,26 +184,58 @@ def _sniffed(text: str) -> str:
     return max((";", "\t", "|", ","), key=last.count)
 
 
+def numbered(names: list[str]) -> list[str]:
+    """Return the column names with those that occur more than once numbered: "Anzahl (1)", "Anzahl (2)"."""
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        twin = bool(name) and names.count(name) > 1
+        made.append(f"{name} ({seen[name]})" if twin else name)
+    return made
+
+
 def _refuse_twins(contract: Contract, wanted: tuple[str, ...], head: list[str], name: str) -> None:
     twins = [column for column in wanted if head.count(column) > 1]
     if twins:
         raise SourceError(
-            say(f"Datensatz {contract.id}: {name} hat die Spalte {twins[0]!r} mehrfach.", f"Dataset {contract.id}: {name} has column {twins[0]!r} twice."),
-            remedy=say("Geben Sie den Spalten an der Quelle eigene Namen oder wählen Sie eine andere source.header_row.", "Rename it at the source."),
+            say(
+                f"Datensatz {contract.id}: {name} hat die Spalte {twins[0]!r} mehrfach.",
+                f"Dataset {contract.id}: {name} has column {twins[0]!r} twice.",
+            ),
+            remedy=say(
+                f'Geben Sie den Spalten an der Quelle eigene Namen, oder zählen Sie sie: from: "{twins[0]} (1)", "{twins[0]} (2)".',
+                f'Rename them at the source, or number them: from: "{twins[0]} (1)", "{twins[0]} (2)".',
+            ),
         )
 
 
 def _csv_batches(
-    contract: Contract, path: Path, stream: io.BufferedReader, head: list[str], delimiter: str, wanted: tuple[str, ...], batch_rows: int, layer: Layer
+    contract: Contract,
+    path: Path,
+    stream: io.BufferedReader,
+    head: list[str],
+    delimiter: str,
+    wanted: tuple[str, ...],
+    batch_rows: int,
+    layer: Layer,
 ) -> Iterator[pa.RecordBatch]:
     # Columns by position: names may be empty or double where the contract does not want them.
     places = {name: f"c{head.index(name)}" for name in wanted}
     names = [f"c{index}" for index in range(len(head))]
-    broken: list[tuple[int, Refused]] = []
+    lost: list[int] = []
+    broken: list[Refused] = []
 
     def invalid(row: Any) -> str:
-        broken.append((row.number, Refused(row.number, "shape", None, f"die Zeile hat {row.actual_columns} statt {row.expected_columns} Zellen", {"text": row.text[:_CELL_LIMIT]})))
+        lost.append(row.number)
+        reason = f"die Zeile hat {row.actual_columns} statt {row.expected_columns} Zellen"
+        broken.append(Refused(row.number, "shape", None, reason, {"text": row.text[:_CELL_LIMIT]}))
         return "skip"
+
+    def tell() -> None:
+        told = len(broken)  # the reader may be ahead of us and add more meanwhile
+        layer.refused += broken[:told]
+        del broken[:told]
 
     try:
         reader = pyarrow.csv.open_csv(
@@ -198,19 +248,21 @@ def _csv_batches(
         )
         done = 0
         for block in reader:
-            lost = sorted(number for number, _ in broken)
-            numbers = _numbers(done, block.num_rows, lost)
+            numbers = _numbers(done, block.num_rows, sorted(lost))
             done += block.num_rows
-            layer.refused += [refused for _, refused in broken if refused not in layer.refused]
+            tell()
             whole = pa.RecordBatch.from_arrays([*block.columns, pa.array(numbers)], names=[*wanted, ROW])
             for start in range(0, block.num_rows, batch_rows):
                 yield whole.slice(start, batch_rows)
-        layer.refused += [refused for _, refused in broken if refused not in layer.refused]
+        tell()
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
             return
         raise SourceError(
-            say(f"Datensatz {contract.id}: {path.name} ist keine lesbare CSV ({error}).", f"Dataset {contract.id}: {path.name} is no readable CSV ({error})."),
+            say(
+                f"Datensatz {contract.id}: {path.name} ist keine lesbare CSV ({error}).",
+                f"Dataset {contract.id}: {path.name} is no readable CSV ({error}).",
+            ),
             remedy=say("Prüfen Sie Trennzeichen (source.delimiter) und Anführungszeichen.", "Check source.delimiter and quotes."),
         ) from error
 
@@ -233,13 +285,19 @@ def _sheet(contract: Contract, path: Path, batch_rows: int, layer: Layer) -> Ite
         book = load_workbook(path, read_only=True, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError) as error:
         raise SourceError(
-            say(f"Datensatz {contract.id}: {path} ist keine lesbare XLSX-Datei.", f"Dataset {contract.id}: {path} is not a readable XLSX file."),
+            say(
+                f"Datensatz {contract.id}: {path} ist keine lesbare XLSX-Datei.",
+                f"Dataset {contract.id}: {path} is not a readable XLSX file.",
+            ),
             remedy=say("Speichern Sie sie in der Tabellenkalkulation neu als .xlsx.", "Save it again as .xlsx."),
         ) from error
     try:
         if source.sheet is not None and source.sheet not in book.sheetnames:
             raise SourceError(
-                say(f"Datensatz {contract.id}: {path.name} hat kein Blatt {source.sheet!r}.", f"Dataset {contract.id}: {path.name} has no sheet {source.sheet!r}."),
+                say(
+                    f"Datensatz {contract.id}: {path.name} hat kein Blatt {source.sheet!r}.",
+                    f"Dataset {contract.id}: {path.name} has no sheet {source.sheet!r}.",
+                ),
                 remedy=say(f"Vorhanden sind: {', '.join(book.sheetnames)}.", f"There are: {', '.join(book.sheetnames)}."),
             )
         sheet = book[source.sheet] if source.sheet else book[book.sheetnames[0]]
@@ -248,21 +306,27 @@ def _sheet(contract: Contract, path: Path, batch_rows: int, layer: Layer) -> Ite
         rows = sheet.iter_rows(min_row=source.header_row, values_only=True)
         names = [" ".join(str(cell).split()) if cell is not None else "" for cell in next(rows, ())]
         wanted = wanted_columns(contract)
-        require_columns(contract, wanted, [name for name in names if name], f"{path.name} (Blatt „{sheet.title}“, Zeile {source.header_row})")
+        known = dict.fromkeys(name for name in (*names, *numbered(names)) if name)
+        require_columns(contract, wanted, known, f"{path.name} (Blatt „{sheet.title}“, Zeile {source.header_row})")
         _refuse_twins(contract, wanted, names, path.name)
+        names = numbered(names)
         yield tuple(name for name in names if name), _sheet_batches(contract, rows, names, wanted, batch_rows)
     finally:
         book.close()
 
 
-def _sheet_batches(contract: Contract, rows: Iterator[tuple[Any, ...]], names: list[str], wanted: tuple[str, ...], size: int) -> Iterator[pa.RecordBatch]:
+def _sheet_batches(
+    contract: Contract, rows: Iterator[tuple[Any, ...]], names: list[str], wanted: tuple[str, ...], size: int
+) -> Iterator[pa.RecordBatch]:
     places = [names.index(name) for name in wanted]
     decimal = contract.source.decimal or "."
     cells: list[list[str]] = [[] for _ in wanted]
     numbers: list[int] = []
 
     def batch() -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([*(pa.array(part, pa.string()) for part in cells), pa.array(numbers, pa.int64())], names=[*wanted, ROW])
+        return pa.RecordBatch.from_arrays(
+            [*(pa.array(part, pa.string()) for part in cells), pa.array(numbers, pa.int64())], names=[*wanted, ROW]
+        )
 
     for number, row in enumerate(rows, start=1):
         if all(cell is None for cell in row):

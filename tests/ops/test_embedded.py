@@ -92,8 +92,9 @@ def test_only_the_socket_and_only_with_the_password(cluster: Cluster) -> None:
 
 def test_settings_that_the_design_counts_on(cluster: Cluster) -> None:
     embedded.start(cluster)
-    names = ["fsync", "wal_level", "jit", "client_connection_check_interval", "server_encoding", "lc_collate", "password_encryption"]
-    assert [ask(cluster, f"SHOW {name}") for name in names] == ["on", "minimal", "off", "5s", "UTF8", "C.UTF-8", "scram-sha-256"]
+    names = ["fsync", "wal_level", "jit", "client_connection_check_interval", "server_encoding", "password_encryption"]
+    assert [ask(cluster, f"SHOW {name}") for name in names] == ["on", "minimal", "off", "5s", "UTF8", "scram-sha-256"]
+    assert ask(cluster, "SELECT string_agg(DISTINCT datcollate || ' ' || datctype, ',') FROM pg_database") == "C.UTF-8 C.UTF-8"
     assert ask(cluster, "SELECT count(*) FROM pg_settings WHERE pending_restart") == 0
     assert ask(cluster, "SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL") == 0
 

@@ -59,9 +59,13 @@ def publish_rows(
     """
     contract = deployment.contract(dataset)
     run = begin_run(db, contract)
-    count = stage_rows(run, contract, rows)
-    facts = LoadFacts(recipe_of(contract, deployment), f"rows-{run.id}", rows_in=count)
-    version = publish(db, deployment, contract, run, facts, compile_where=compile_where)
+    try:
+        count = stage_rows(run, contract, rows)
+        facts = LoadFacts(recipe_of(contract, deployment), f"rows-{run.id}", rows_in=count)
+        version = publish(db, deployment, contract, run, facts, compile_where=compile_where)
+    except BaseException:
+        end_run(db, run, "failed")
+        raise
     end_run(db, run, "published", {"rows_in": count, "rows_published": version.rows, "rows_rejected": 0})
     return version
 

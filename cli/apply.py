@@ -1,0 +1,71 @@
+"""`stadtgrund apply`: take over changed contracts without new data."""
+
+from __future__ import annotations
+
+__all__ = ["command"]
+
+from typing import Annotated
+
+import typer
+
+from cli import context
+from cli.console import data, data_json, say
+from stadtgrund.catalog import access
+from stadtgrund.catalog.recipe import recipe_of
+from stadtgrund.errors import StadtgrundError
+from stadtgrund.query.form_filter import compile_where
+from stadtgrund.store import forms, versions
+
+
+def command(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Die Datensätze; ohne Angabe alle.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, wer was sehen würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Ein JSON-Objekt je Datensatz und Zeile.")] = False,
+) -> None:
+    """Geänderte Verträge übernehmen: Texte, Freigabe, Formen, Ansichten. Daten werden nicht neu gelesen.
+
+    Was nur eine Ladung ändern kann (Quelle, Felder, Typen), nennt der Befehl.
+
+    \b
+    Beispiel: stadtgrund apply schulen
+              stadtgrund apply --dry-run
+    """
+    deployment, failed = context.deployment(), False
+    contracts = [deployment.contract(dataset) for dataset in ids] if ids else list(deployment.contracts.values())
+    database = context.database()
+    for contract in contracts:
+        serving = versions.current(database, contract.id)
+        stale = serving is not None and serving.recipe != recipe_of(contract, deployment)
+        try:
+            if serving is None:
+                states = []
+            elif dry_run:
+                decisions = {profile: access.decide(contract, profile) for profile in deployment.profiles}
+                states = [
+                    forms.FormState(profile, decision.form.name if decision.form else None, decision.reason)
+                    for profile, decision in decisions.items()
+                ]
+            else:
+                states = forms.reconcile(database, deployment, contract, compile_where=compile_where)
+        except StadtgrundError as error:
+            failed = True
+            say(f"{contract.id}: {error}")
+            continue
+        if as_json:
+            profiles = {state.profile: {"form": state.form, "count": state.count, "reason": state.reason.de} for state in states}
+            data_json(
+                {
+                    "dataset": contract.id,
+                    "version": serving.version if serving else None,
+                    "needs_load": serving is None or stale,
+                    "profiles": profiles,
+                }
+            )
+            continue
+        data(f"{contract.id}: " + (f"Version {serving.version}" if serving else "noch nicht geladen"))
+        for state in states:
+            data(f"  {deployment.profiles[state.profile].title.de}: {'sichtbar' if state.form else 'nicht sichtbar'}. {state.reason.de}")
+        if stale:
+            data(f"  Quelle, Felder oder Regeln sind neu; sie gelten nach: stadtgrund load {contract.id}")
+    if failed:
+        raise typer.Exit(1)

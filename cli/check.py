@@ -1,0 +1,41 @@
+"""`stadtgrund check`: whether the contracts of a deployment folder can be used."""
+
+from __future__ import annotations
+
+__all__ = ["command"]
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli import context
+from cli.console import data, data_json, say
+from stadtgrund.catalog import checks
+from stadtgrund.errors import by_locale
+
+
+def command(json_: Annotated[bool, typer.Option("--json", help="Je Fund eine Zeile JSON.")] = False) -> None:
+    """Die Verträge eines Deployment-Ordners prüfen: Datei, Zeile, Feld, was erlaubt ist.
+
+    Ende mit 0, wenn alles stimmt, mit 1, wenn etwas gefunden wurde. Geladen und veröffentlicht wird nichts.
+
+    \b
+    Beispiel: stadtgrund check
+              stadtgrund check --config pygeoapi-config/berlin --json
+    """
+    wanted = context.settings().deployment
+    problems = checks.check(wanted.config, wanted.data)
+    for problem in problems:
+        if json_:
+            data_json(asdict(problem))
+        else:
+            data(str(problem))
+    if problems:
+        say(by_locale(f"{_counted(len(problems))} in {wanted.config}.", f"{len(problems)} problem(s) in {wanted.config}."))
+        raise typer.Exit(1)
+    say(by_locale(f"{wanted.config}: alles in Ordnung.", f"{wanted.config}: all is well."))
+
+
+def _counted(number: int) -> str:
+    return "Ein Fehler" if number == 1 else f"{number} Fehler"

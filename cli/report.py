@@ -1,0 +1,78 @@
+"""`stadtgrund report`: what a load found, and which rows it rejected."""
+
+from __future__ import annotations
+
+__all__ = ["command"]
+
+from typing import Annotated, Any
+
+import typer
+from psycopg.rows import dict_row
+
+from cli import context
+from cli.console import data, data_json
+from stadtgrund.errors import NotFound, by_locale
+
+
+def command(
+    dataset: Annotated[str, typer.Argument(metavar="ID", help="Der Datensatz.")],
+    version: Annotated[int | None, typer.Option("--version", min=1, help="Diese Version; sonst die letzte Ladung.")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Auch die abgelehnten Zeilen, mit ihren Werten.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Als JSON; mit --rows folgt eine Zeile je abgelehnter Zeile.")] = False,
+) -> None:
+    """Den Bericht einer Ladung zeigen: Zeilen, Befunde, Lagegenauigkeit, wer den Datensatz sieht.
+
+    \b
+    Beispiel: stadtgrund report schulen
+              stadtgrund report schulen --version 3 --rows
+    """
+    from etl.report import as_text
+
+    contract = context.deployment().contract(dataset)
+    with (
+        context.database().connect("owner", application="stadtgrund report") as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        run = cursor.execute(
+            "SELECT run, status, version, rows_in, rows_published, rows_rejected, seconds, report, started_at FROM meta.run"
+            " WHERE dataset = %(dataset)s AND run = CASE WHEN %(version)s::integer IS NULL"
+            " THEN (SELECT max(run) FROM meta.run WHERE dataset = %(dataset)s)"
+            " ELSE (SELECT run FROM meta.version WHERE dataset = %(dataset)s AND version = %(version)s) END",
+            {"dataset": dataset, "version": version},
+        ).fetchone()
+        if run is None:
+            raise NotFound(
+                by_locale(f"{dataset} hat keinen Bericht{f' zu Version {version}' if version else ''}.", f"{dataset} has no report."),
+                remedy=by_locale(f"Laden Sie den Datensatz: stadtgrund load {dataset}", f"Load the dataset: stadtgrund load {dataset}"),
+            )
+        report = _complete(dict(run), dataset, contract.title.de)
+        if as_json:
+            data_json(report)
+        else:
+            data(as_text(report))
+        if not rows:
+            return
+        rejected = cursor.execute(
+            'SELECT sg_row, rule, field, reason, "row" FROM meta.rejected_row WHERE run = %s ORDER BY sg_row, rule', (run["run"],)
+        )
+        for row in rejected:
+            if as_json:
+                data_json(row)
+            else:
+                values = ", ".join(f"{name}={value}" for name, value in row["row"].items() if value not in (None, ""))
+                data(f"  Zeile {row['sg_row']}{f', {row["field"]}' if row['field'] else ''}: {row['reason']} | {values}")
+
+
+def _complete(run: dict[str, Any], dataset: str, title: str) -> dict[str, Any]:
+    """Return the stored report; of a run that was killed, what is known of it."""
+    stored = run.pop("report") or {}
+    started = run.pop("started_at")
+    known = {"dataset": dataset, "title": title, "findings": [], "notes": [], "access": [], "seconds_by_phase": {}}
+    if stored.get("ended") or run["status"] == "running":
+        stored = (
+            {"error": "Der Prozess wurde beendet, bevor die Ladung fertig war."}
+            if stored
+            else {"error": f"Läuft seit {started:%d.%m.%Y %H:%M} UTC."}
+        )
+    report = known | {name: value for name, value in run.items() if value is not None} | stored
+    return {name: report[name] for name in sorted(report)}

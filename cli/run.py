@@ -1,0 +1,251 @@
+"""`stadtgrund run`: from nothing to an API that answers; what `make run` runs."""
+
+from __future__ import annotations
+
+__all__ = ["command", "demo_is_outdated", "stamp_of_demo"]
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import demo
+from cli import context, ports
+from cli.children import Children, Ended, signals_end_us
+from cli.console import data, say
+from stadtgrund.catalog.registry import Deployment
+from stadtgrund.errors import SetupError, StadtgrundError, by_locale
+from stadtgrund.settings import ROOT, Secret, Settings
+from stadtgrund.store import api_keys, embedded
+from stadtgrund.store.database import Database
+
+_DEMO = ROOT / "pygeoapi-config" / "musterstadt"
+_STAMP = ".stand"
+_READY_S = 60.0
+
+
+def command() -> None:
+    """Alles auf einmal: PostGIS starten, die Demostadt erzeugen, laden, die API ausliefern.
+
+    Ein zweiter Aufruf liefert sofort aus und prüft daneben, ob sich Quellen geändert haben.
+    Strg-C beendet alles, was gestartet wurde. Adresse und Zahl der Prozesse: HOST, PORT, WORKERS bei make run.
+
+    \b
+    Beispiel: stadtgrund run
+              stadtgrund run --config pygeoapi-config/berlin
+    """
+    settings = context.settings()
+    _refuse_a_taken_port(settings)
+    deployment = context.deployment()  # a broken contract is told before anything is started
+    work = _Work(settings, deployment)
+    with signals_end_us() as stop:
+        try:
+            with _postgis(settings) as db, Children(stop) as children:
+                stop.check()
+                work.do(db, children)
+        except Ended as end:
+            # Ctrl-C is how a server is stopped; before it serves it is an interruption.
+            raise typer.Exit(0 if end.number == signal.SIGINT and work.serves else 128 + end.number) from None
+        except StadtgrundError:
+            if stop.number is None:
+                raise
+            raise typer.Exit(128 + stop.number) from None  # what the signal broke on its way is no news
+
+
+@dataclass
+class _Work:
+    """The steps behind the database; `serves` from the moment when the server answers."""
+
+    settings: Settings
+    deployment: Deployment
+    serves: bool = False
+
+    def do(self, db: Database, children: Children) -> None:
+        """Load and serve, in the order that has the API up soonest; return never, but by an exception."""
+        key = api_keys.ensure_first(db)
+        server = self._serve(db, children, key) if _is_published(db) else None
+        _generate(self.settings, self.deployment, children)
+        if _load(self.settings, children):
+            say(by_locale("Nicht alles wurde geladen; was da ist, wird ausgeliefert.", "Not all was loaded; what is there is served."))
+            if server is None and not _is_published(db):
+                raise SetupError(
+                    by_locale("Nichts wurde veröffentlicht.", "Nothing was published."),
+                    remedy=by_locale("Was zu tun ist, steht darüber.", "What to do is said above."),
+                )
+        server = server or self._serve(db, children, key)
+        code = children.wait(server)
+        raise SetupError(
+            by_locale(f"Der Server hat sich beendet (Code {code}).", f"The server has ended (code {code})."),
+            remedy=by_locale("Seine letzten Zeilen stehen darüber.", "Its last lines are above."),
+        )
+
+    def _serve(self, db: Database, children: Children, key: Secret | None) -> subprocess.Popen[bytes]:
+        server = children.start(_verb(self.settings, "serve"))
+        _wait_until_it_answers(self.settings, server, children)
+        self.serves = True
+        _tell(self.settings, db, key)
+        return server
+
+
+def _refuse_a_taken_port(settings: Settings) -> None:
+    server = settings.server
+    if not ports.is_free(server.host, server.port):
+        holder = ports.holder(server.port)
+        raise SetupError(
+            by_locale(f"Port {server.port} auf {server.host} ist belegt", f"Port {server.port} on {server.host} is taken")
+            + (by_locale(f" von Prozess {holder}.", f" by process {holder}.") if holder else "."),
+            kept=by_locale("Nichts wurde gestartet oder geladen.", "Nothing was started or loaded."),
+            remedy=by_locale(
+                f"Beenden Sie ihn, oder nehmen Sie einen anderen: make run PORT={server.port + 1}",
+                f"End it, or take another: make run PORT={server.port + 1}",
+            ),
+        )
+
+
+@contextmanager
+def _postgis(settings: Settings) -> Iterator[Database]:
+    """Have the database for the block; a private PostGIS that was down before is stopped at its end, also when we are interrupted."""
+    if settings.database.url is not None:
+        yield context.database()
+        return
+    cluster = embedded.locate(settings.paths)
+    was_running = embedded.status(cluster).running
+    if not was_running:
+        say(by_locale("PostGIS wird gestartet …", "Starting PostGIS …"))
+    try:
+        yield context.database()
+    finally:
+        if not was_running:
+            embedded.stop(cluster)
+
+
+def _verb(settings: Settings, *words: str) -> list[str]:
+    """Return the command line of one of our own verbs, for the same deployment."""
+    return [sys.executable, "-m", "cli", "--config", str(settings.deployment.config), *(["--debug"] if context.debug() else []), *words]
+
+
+def _is_published(db: Database) -> bool:
+    with db.connect("owner") as connection:
+        row = connection.execute("SELECT EXISTS (SELECT FROM meta.state)").fetchone()
+    return bool(row and row[0])
+
+
+def stamp_of_demo() -> str:
+    """Return what the demo city's files depend on: the generator's source."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(demo.__path__[0]).glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def demo_is_outdated(folder: Path) -> bool:
+    """Whether the demo city is missing, unfinished, or made by another generator."""
+    stamp = folder / _STAMP
+    return not stamp.is_file() or stamp.read_text() != stamp_of_demo()
+
+
+def _generate(settings: Settings, deployment: Deployment, children: Children) -> None:
+    """Write the demo city's files, where the deployment is the demo and its files are ours to write."""
+    if settings.deployment.config != _DEMO or settings.deployment.data is not None or not demo_is_outdated(deployment.data):
+        return
+    say(by_locale("Die Demostadt wird erzeugt …", "Generating the demo city …"))
+    deployment.data.mkdir(parents=True, exist_ok=True)
+    (deployment.data / _STAMP).unlink(missing_ok=True)
+    if children.wait(children.start([sys.executable, "-m", "demo", str(deployment.data)])):
+        raise StadtgrundError(
+            by_locale("Die Demostadt ließ sich nicht erzeugen.", "The demo city could not be generated."),
+            remedy=by_locale(f"Von Hand: python -m demo {deployment.data}", f"By hand: python -m demo {deployment.data}"),
+        )
+    (deployment.data / _STAMP).write_text(stamp_of_demo())
+
+
+def _load(settings: Settings, children: Children) -> bool:
+    """Load all datasets, telling each in a line; return whether anything failed."""
+    loading = children.start(_verb(settings, "load", "--all", "--json"), read=True)
+    unchanged = 0
+    for line in children.lines(loading):
+        report = json.loads(line)
+        if report["status"] == "unchanged":
+            unchanged += 1
+        elif report["status"] == "published":
+            say(_line(report))
+    if unchanged:
+        say(by_locale(f"{unchanged} Datensätze sind unverändert.", f"{unchanged} datasets are unchanged."))
+    return children.wait(loading) != 0
+
+
+def _line(report: dict[str, Any]) -> str:
+    rows, rejected = (f"{report[name] or 0:,}" for name in ("rows_published", "rows_rejected"))
+    told = by_locale(f"Version {report['version']}, {rows.replace(',', '.')} Zeilen", f"version {report['version']}, {rows} rows")
+    if report["rows_rejected"]:
+        told += by_locale(
+            f", {rejected.replace(',', '.')} abgelehnt (stadtgrund report {report['dataset']})",
+            f", {rejected} rejected (stadtgrund report {report['dataset']})",
+        )
+    return f"{report['dataset']}: {told}"
+
+
+def _wait_until_it_answers(settings: Settings, server: subprocess.Popen[bytes], children: Children) -> None:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}{settings.server.base_path}/?f=json"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
+    end = time.monotonic() + _READY_S
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with opener.open(address, timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return  # it answers, if with an error: the server says itself what is wrong
+        except OSError:
+            children.pause()
+    raise SetupError(
+        by_locale(f"Der Server antwortet nicht unter {address}.", f"The server does not answer at {address}."),
+        remedy=by_locale(
+            "Seine letzten Zeilen stehen darüber; prüfen: stadtgrund doctor", "Its last lines are above; check: stadtgrund doctor"
+        ),
+    )
+
+
+def _tell(settings: Settings, db: Database, key: Secret | None) -> None:
+    """Print what to open, and the first time the key: data, on stdout."""
+    url = settings.server.public_url
+    with db.connect("open") as connection:
+        row = connection.execute(
+            "SELECT dataset FROM p_open.sg_state WHERE collection -> 'tiles' IS NOT NULL"
+            " ORDER BY (collection -> 'facts' ->> 'count')::bigint DESC, dataset LIMIT 1"
+        ).fetchone()
+    lines = [(by_locale("Startseite", "Start page"), f"{url}/")]
+    if row:
+        name = row[0]
+        lines += [
+            (by_locale("Eine Sammlung", "A collection"), f"{url}/collections/{name}"),
+            ("GeoJSON", f"{url}/collections/{name}/items?limit=10"),
+            (by_locale("Kacheln", "Tiles"), f"{url}/collections/{name}/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt"),
+        ]
+    lines.append(("QGIS", f"{url}/  ({by_locale('WFS / OGC API – Features, Neu', 'WFS / OGC API - Features, New')})"))
+    if key:
+        lines.append((by_locale("Schlüssel der Verwaltung", "Administration key"), key.reveal()))
+    width = max(len(name) for name, _ in lines)
+    data("")
+    for name, value in lines:
+        data(f"  {name:<{width}}  {value}")
+    if key:
+        data(
+            by_locale(
+                f"  Er steht auch in {settings.paths.secrets / 'verwaltung.key'}.",
+                f"  It is in {settings.paths.secrets / 'verwaltung.key'} too.",
+            )
+        )
+    data("")
+    data(by_locale("  Strg-C beendet alles.", "  Ctrl-C ends everything."))

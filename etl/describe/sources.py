@@ -1,0 +1,237 @@
+"""What kind of source a path is, which layers it has, and which columns: all that must be known before its rows are read."""
+
+from __future__ import annotations
+
+__all__ = ["Probe", "location_of", "probe"]
+
+import glob
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pyogrio
+from pyogrio.errors import DataSourceError
+
+from etl.describe import heads
+from etl.extract.ogr import opened
+from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.registry import Deployment
+from stadtgrund.errors import SourceError, UsageError
+from stadtgrund.language import say
+
+Kind = Literal["ogr", "table", "raster"]
+
+_TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx", ".xlsm")
+_RASTERS = (".tif", ".tiff", ".asc", ".vrt", ".img", ".jp2")
+_VECTORS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".xml", ".kml", ".fgb", ".tab", ".sqlite")
+_OTHERS = {
+    ".xls": ("ein altes Excel-Format", "in der Tabellenkalkulation als .xlsx speichern"),
+    ".ods": ("eine OpenDocument-Tabelle", "in der Tabellenkalkulation als .xlsx oder .csv speichern"),
+    ".dwg": ("eine AutoCAD-Zeichnung", "im CAD-Programm als DXF oder GeoPackage ausgeben"),
+    ".7z": ("ein Archiv", "vorher auspacken"),
+    ".rar": ("ein Archiv", "vorher auspacken"),
+    ".pdf": ("ein PDF", "die Daten dahinter als Tabelle oder Geodaten-Datei besorgen"),
+    ".lyr": ("ein Stil ohne Daten", "die Datei nennen, die er zeichnet"),
+    ".qgz": ("ein QGIS-Projekt ohne Daten", "die Datei der Ebene nennen"),
+    ".qgs": ("ein QGIS-Projekt ohne Daten", "die Datei der Ebene nennen"),
+    ".parquet": ("GeoParquet", "mit ogr2ogr oder QGIS als GeoPackage ausgeben"),
+}
+_PARTS = (".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qpj")
+
+
+@dataclass
+class Probe:
+    """A source that can be opened: its kind, its files, the keys of the contract's `source` that reading needs, and its columns."""
+
+    kind: Kind
+    paths: tuple[Path, ...]
+    name: str
+    """What people call it: the file, and the layer where there are several."""
+    source: dict[str, Any]
+    columns: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    """Longer titles of columns, from header rows above the names."""
+    remarks: dict[str, str] = field(default_factory=dict)
+    """Key of `source` → why it is so (German)."""
+    notes: list[str] = field(default_factory=list)
+    layer: str | None = None
+
+
+def probe(text: str, deployment: Deployment, layer: str | None, scratch: Path) -> Probe:
+    """Return what a path (or glob, or folder with one dataset) is.
+
+    Raises
+    ------
+    SourceError, UsageError
+        It is nothing that can be read, or has several layers and none is chosen; with what to do.
+    """
+    paths = _paths(text)
+    first = paths[0]
+    location = location_of(text if len(paths) > 1 else str(first), deployment)
+    suffix = "".join(first.suffixes[-2:]).lower() if first.suffix.lower() == ".gz" else first.suffix.lower()
+    if suffix in _OTHERS:
+        what, remedy = _OTHERS[suffix]
+        raise SourceError(
+            say(f"{first.name} ist {what}; das liest diese Version nicht.", f"{first.name}: this version does not read {suffix}."),
+            remedy=say(f"Abhilfe: {remedy}.", "Export it as GeoPackage, CSV or XLSX first."),
+        )
+    if suffix in _TABLES:
+        return _table(paths, location, layer)
+    if suffix in _RASTERS:
+        return Probe("raster", paths, first.name, {"kind": "raster", "location": location})
+    if suffix == ".zip":
+        layer = _in_zip(first, layer)
+    return _vector(paths, location, layer, scratch)
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    if "://" in text:
+        raise SourceError(
+            say(f"{text} ist eine Adresse; diese Version liest Dateien.", f"{text} is an address; this version reads files."),
+            remedy=say(
+                "Speichern Sie den Dienst vorher als Datei, etwa in QGIS (Ebene › Speichern als › GeoPackage) oder mit ogr2ogr.",
+                "Save it to a file first, e.g. by ogr2ogr.",
+            ),
+        )
+    path = Path(text)
+    if path.suffix.lower() in _PARTS and path.with_suffix(".shp").is_file():
+        path = path.with_suffix(".shp")
+    if path.is_dir() and path.suffix.lower() != ".gdb":
+        return (_only_one_in(path),)
+    if path.exists():
+        return (path.resolve(),)
+    found = tuple(Path(name).resolve() for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file())
+    if not found:
+        folder = path.parent
+        while not folder.is_dir():
+            folder = folder.parent
+        names = sorted(item.name for item in folder.iterdir())
+        shown = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+        raise SourceError(
+            say(f"Die Quelle {text} gibt es nicht.", f"The source {text} does not exist."),
+            remedy=say(f"In {folder} liegen: {shown or '(nichts)'}.", f"In {folder} there are: {shown or '(nothing)'}."),
+        )
+    return found
+
+
+def _only_one_in(folder: Path) -> Path:
+    readable = [item for item in sorted(folder.iterdir()) if item.name.lower().endswith((*_TABLES, *_RASTERS, *_VECTORS, ".zip", ".gdb"))]
+    if len(readable) != 1:
+        shown = ", ".join(item.name for item in readable[:20]) or say("(keine)", "(none)")
+        raise UsageError(
+            say(f"{folder} ist ein Ordner.", f"{folder} is a folder."),
+            remedy=say(f"Nennen Sie eine Datei darin: {shown}.", f"Name a file in it: {shown}."),
+        )
+    return readable[0].resolve()
+
+
+def location_of(text: str, deployment: Deployment) -> str:
+    """Return a path as a contract names it: by `${DATA}` or relative to the deployment where it lies there, else in full."""
+    path = Path(text).absolute() if any(sign in text for sign in "*?[") else Path(text).resolve()
+    if path.is_relative_to(deployment.data):
+        return "${DATA}/" + path.relative_to(deployment.data).as_posix()
+    if path.is_relative_to(deployment.folder):
+        return path.relative_to(deployment.folder).as_posix()
+    return str(path)
+
+
+def _table(paths: tuple[Path, ...], location: str, sheet: str | None) -> Probe:
+    head = heads.read(paths[0], sheet)
+    if not head.columns:
+        raise SourceError(
+            say(f"{paths[0].name} hat keine Spalte mit einem Namen.", f"{paths[0].name} has no column with a name."),
+            remedy=say("Prüfen Sie, ob es die richtige Datei ist.", "Check that it is the right file."),
+        )
+    name = f"{paths[0].name}, Blatt {head.source['sheet']}" if "sheet" in head.source else paths[0].name
+    made = {"kind": "table", "location": location, **head.source}
+    return Probe("table", paths, name, made, head.columns, head.labels, head.remarks, head.notes, head.source.get("sheet"))
+
+
+def _in_zip(path: Path, layer: str | None) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and not name.endswith("/")]
+    except zipfile.BadZipFile as error:
+        raise SourceError(
+            say(f"{path.name} ist kein lesbares ZIP.", f"{path.name} is not a readable ZIP."),
+            remedy=say("Lassen Sie sich die Datei neu geben.", "Ask for the file again."),
+        ) from error
+    members = [name for name in names if name.lower().endswith(_VECTORS)]
+    if not members:
+        shown = ", ".join(names[:12]) or say("(nichts)", "(nothing)")
+        raise SourceError(
+            say(f"In {path.name} ist keine Geodaten-Datei, sondern: {shown}.", f"{path.name} has no vector file but: {shown}."),
+            remedy=say(
+                "Packen Sie das ZIP aus und nennen Sie die Datei darin; Tabellen und Raster werden nur ausgepackt gelesen.",
+                "Unpack it and name the file in it.",
+            ),
+        )
+    if len(members) > 1 and layer is None:
+        raise _several(path.name, [f"{Path(name).stem}" for name in members])
+    return layer
+
+
+def _vector(paths: tuple[Path, ...], location: str, layer: str | None, scratch: Path) -> Probe:
+    first = paths[0]
+    source: dict[str, Any] = {"kind": "ogr", "location": location}
+    chosen = layer
+    if first.suffix.lower() != ".zip":
+        layers = _layers(first, scratch)
+        if layer is None and len(layers) > 1:
+            raise _several(first.name, [f"{name} ({kind})" if kind else f"{name} (ohne Geometrie)" for name, kind in layers])
+        if len(layers) > 1 or layer is not None:
+            if layer not in {name for name, _ in layers}:
+                raise UsageError(
+                    say(f"{first.name} hat keine Ebene {layer!r}.", f"{first.name} has no layer {layer!r}."),
+                    remedy=say(f"Vorhanden sind: {', '.join(name for name, _ in layers[:40])}.", f"There are: {', '.join(n for n, _ in layers[:40])}."),
+                )
+            chosen = layer if len(layers) > 1 else None
+    if chosen:
+        source["layer"] = chosen
+    with opened(minimal(source), paths, scratch, 1) as layer_:
+        columns = layer_.columns
+    name = f"{first.name}, Ebene {chosen}" if chosen else first.name
+    if len(paths) > 1:
+        name = f"{len(paths)} Dateien ({first.name} …)"
+    return Probe("ogr", paths, name, source, columns, layer=chosen)
+
+
+def minimal(source: dict[str, Any], fields: Iterable[dict[str, Any]] = (), geometry: dict[str, Any] | None = None) -> Contract:
+    """Return a contract that is just enough to open a source with the readers of a load."""
+    values = {"id": "quelle", "title": {"de": "Quelle"}, "description": {"de": "Quelle."}, "source": source, "fields": list(fields)}
+    return Contract.model_validate({**values, **({"geometry": geometry} if geometry else {})})
+
+
+def _layers(path: Path, scratch: Path) -> list[tuple[str, str | None]]:
+    """Return the layers with their geometry types; what GDAL writes beside a GML goes to a copy."""
+    opened_path = path
+    if path.suffix.lower() in (".gml", ".xml", ".nas") and path.is_file():
+        opened_path = Path(tempfile.mkdtemp(dir=scratch)) / path.name
+        shutil.copyfile(path, opened_path)
+    before = pyogrio.get_gdal_config_option("GML_DOWNLOAD_SCHEMA")
+    pyogrio.set_gdal_config_options({"GML_DOWNLOAD_SCHEMA": "NO"})
+    try:
+        return [(str(name), None if kind is None else str(kind)) for name, kind in pyogrio.list_layers(opened_path)]
+    except DataSourceError as error:
+        reason = str(error).split("; It might help")[0].rstrip(".;")
+        raise SourceError(
+            say(f"{path.name} ist nicht lesbar ({reason}).", f"{path.name} cannot be read ({reason})."),
+            remedy=say(
+                "Gelesen werden GeoPackage, Shapefile, GeoJSON, GML, KML und was GDAL sonst kennt, CSV, XLSX und GeoTIFF.",
+                "Readable are GeoPackage, Shapefile, GeoJSON, GML, KML and what else GDAL knows, CSV, XLSX and GeoTIFF.",
+            ),
+        ) from error
+    finally:
+        pyogrio.set_gdal_config_options({"GML_DOWNLOAD_SCHEMA": before})
+
+
+def _several(name: str, layers: list[str]) -> UsageError:
+    shown = ", ".join(layers[:40]) + (" …" if len(layers) > 40 else "")
+    return UsageError(
+        say(f"{name} hat {len(layers)} Ebenen: {shown}.", f"{name} has {len(layers)} layers: {shown}."),
+        remedy=say("Wählen Sie eine mit --layer NAME; je Ebene entsteht ein Datensatz.", "Choose one with --layer NAME; each is a dataset of its own."),
+    )

@@ -1,0 +1,169 @@
+"""`/collections/{dataset}/items` and `/items/{fid}`: validated, asked in one statement, answered in PostGIS's bytes."""
+
+from __future__ import annotations
+
+__all__ = ["Items"]
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from server import links, params, tables
+from server.answer import Answer, as_json, rfc3339
+from server.call import Call
+from server.host import Published
+from server.negotiation import MEDIA
+from server.pages import Pages
+from server.reading import Connection, execute, read
+from stadtgrund.errors import TooLarge
+from stadtgrund.query import items
+from stadtgrund.query.feature_query import FeatureQuery
+from stadtgrund.query.items import Item, Page
+
+COUNT_S = 0.1
+"""How long a count may take. Exact or absent, never an estimate."""
+MAX_BYTES = 32 * 1024 * 1024
+HTML_LIMIT = 100
+"""Rows of a page for people, who asked for no other number."""
+_FORMATS = (("json", MEDIA["geojson"]), ("geojson", MEDIA["geojson"]), ("html", MEDIA["html"]), ("csv", MEDIA["csv"]))
+_TYPES = {
+    "json": MEDIA["geojson"],
+    "geojson": MEDIA["geojson"],
+    "html": "text/html; charset=utf-8",
+    "csv": "text/csv; charset=utf-8; header=present",
+}
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A page, what was asked, and how many match; `current` as in `Page`."""
+
+    query: FeatureQuery
+    page: Page
+    matched: int | None
+
+    @property
+    def current(self) -> bool:
+        return self.page.current
+
+
+class Items:
+    """The handlers of features."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
+
+    async def page(self, call: Call) -> Answer:
+        """`/collections/{dataset}/items`."""
+        published = call.with_items()
+        form = call.format(*_FORMATS)
+        asked = self._query(call, published, form)
+        tag = call.tag(published.digest, MEDIA[form])
+        if unchanged := call.unchanged(tag):
+            return unchanged
+        if call.head:
+            return Answer(200, None, _TYPES[form], (("etag", tag), ("content-crs", f"<{asked.crs.uri}>")))
+
+        first = published
+
+        async def ask(connection: Connection, published: Published) -> _Counted:
+            query = asked if published is first else self._query(call, published, form)
+            page = items.read_page(query, await execute(connection, items.page(query)))
+            return _Counted(query, page, await self._matched(connection, query, page) if page.current else None)
+
+        published, read_ = await read(call, ask)
+        return await self._answer(call, published, form, read_)
+
+    def _query(self, call: Call, published: Published, form: str) -> FeatureQuery:
+        return params.feature_query(call.query, published, HTML_LIMIT if form == "html" else params.DEFAULT_LIMIT)
+
+    async def _matched(self, connection: Connection, query: FeatureQuery, page: Page) -> int | None:
+        """Return how many features match; None when that is not known within `COUNT_S`."""
+        if query.bbox is None and query.datetime is None and query.filter is None:
+            return query.relation.count
+        cursor = query.cursor
+        if cursor and cursor.version == page.version and (cursor.count is not None or page.next):
+            return cursor.count
+        if cursor is None and page.next is None and (page.returned or not query.offset):
+            return query.offset + page.returned
+        try:
+            # Cancelling ends the statement in the database too; the connection stays usable.
+            async with asyncio.timeout(COUNT_S):
+                counted = items.read_count(query, await execute(connection, items.count(query)))
+        except TimeoutError:
+            return None
+        return counted.matched if counted.version == page.version else None
+
+    async def _answer(self, call: Call, published: Published, form: str, counted: _Counted) -> Answer:
+        query, page, matched = counted.query, counted.page, counted.matched
+        if len(page.body) > MAX_BYTES:
+            raise TooLarge(
+                f"The page has {len(page.body) // 2**20} MiB.",
+                remedy=f"Allowed: {MAX_BYTES // 2**20} MiB. Ask for a smaller limit, fewer properties or skipGeometry=true.",
+            )
+        following = replace(page.next, count=matched).encode(query) if page.next else None
+        found = links.page_links(call, published, form, following, query.limit)
+        headers = (
+            ("etag", call.tag(published.digest, MEDIA[form])),
+            ("content-crs", f"<{query.crs.uri}>"),
+            ("content-language", call.language),
+            *links.header_of(found),
+        )
+        stamp = rfc3339(published.collection.facts.published)
+        if form == "csv":
+            body = await asyncio.to_thread(tables.csv_of, b"[" + page.body + b"]", query)
+            name = f'attachment; filename="{published.collection.id}.csv"'
+            return Answer(200, body, _TYPES[form], (*headers, ("content-disposition", name)))
+        number = {"numberMatched": matched} if matched is not None else {}
+        head = {"type": "FeatureCollection", **number, "numberReturned": page.returned, "links": found, "timeStamp": stamp, **_crs(query)}
+        if form == "html":
+            document = {**head, "features": tables.exact(b"[" + page.body + b"]"), "collection": published.collection, "limit": query.limit}
+            body = await asyncio.to_thread(self.pages.render, "collections/items/index.html", call.snapshot, call.language, document)
+            return Answer(200, body, _TYPES[form], headers)
+        return Answer(200, b"".join((as_json(head)[:-1], b',"features":[', page.body, b"]}")), _TYPES[form], headers)
+
+    async def item(self, call: Call) -> Answer:
+        """`/collections/{dataset}/items/{fid}`."""
+        published = call.with_items()
+        call.only(*params.ITEM_PARAMETERS)
+        form = call.format(*_FORMATS)
+        params.item_options(call.query, published.relation)
+        tag = call.tag(published.digest, MEDIA[form])
+        ident = call.places["fid"]
+
+        async def ask(connection: Connection, published: Published) -> Item:
+            crs, properties, skip_geometry = params.item_options(call.query, published.relation)
+            statement = items.item(published.relation, ident, crs, properties, skip_geometry)
+            return items.read_item(published.relation, ident, await execute(connection, statement))
+
+        # A tag that matches was given for this item of this version, so it is there.
+        if unchanged := call.unchanged(tag) if call.header("if-none-match") != "*" else None:
+            return unchanged
+        published, item = await read(call, ask)
+        crs, properties, skip_geometry = params.item_options(call.query, published.relation)
+        found = links.item_links(call, published, form, ident)
+        headers = (
+            ("etag", call.tag(published.digest, MEDIA[form])),
+            ("content-crs", f"<{crs.uri}>"),
+            ("content-language", call.language),
+            *links.header_of(found),
+        )
+        if form == "csv":
+            query = FeatureQuery(relation=published.relation, limit=1, properties=properties, crs=crs, skip_geometry=skip_geometry)
+            return Answer(200, tables.csv_of(b"[" + item.body + b"]", query), _TYPES[form], headers)
+        rest = {"links": found, "timeStamp": rfc3339(published.collection.facts.published)}
+        if form == "html":
+            document = {**tables.exact(item.body), **rest, "collection": published.collection}
+            return Answer(
+                200, self.pages.render("collections/items/item.html", call.snapshot, call.language, document), _TYPES[form], headers
+            )
+        return Answer(200, b"".join((item.body[:-1], b",", as_json(rest)[1:])), _TYPES[form], headers)
+
+
+def _crs(query: FeatureQuery) -> dict[str, object]:
+    """Return the `crs` member for a projected CRS.
+
+    RFC 7946 has none, but a file without it is read as degrees by all programs; with it, GDAL and QGIS put it in its place.
+    """
+    if query.crs.geographic:
+        return {}
+    return {"crs": {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{query.crs.srid}"}}}

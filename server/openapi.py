@@ -1,0 +1,127 @@
+"""The OpenAPI 3.0 document of a profile: self-contained, one path a collection up to 50 of them, templated paths above."""
+
+from __future__ import annotations
+
+__all__ = ["MOST_COLLECTIONS", "OpenApi", "openapi_document"]
+
+from collections.abc import Iterable
+from typing import Any
+
+import stadtgrund
+from server import openapi_parts as parts
+from server.answer import Answer
+from server.call import Call
+from server.documents import Documents
+from server.host import Published, Snapshot
+from server.negotiation import MEDIA
+
+MOST_COLLECTIONS = 50
+"""Collections that have paths of their own; a document of more would be megabytes."""
+
+
+class OpenApi:
+    """The handlers of the API's description."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+
+    async def document(self, call: Call) -> Answer:
+        """`/api`: of all that the profile sees."""
+
+        async def make() -> Any:
+            return openapi_document(call.snapshot, call.language)
+
+        return await self.documents.answer(call, "openapi", "openapi/index.html", make, digest=call.snapshot.digest, json_type="openapi")
+
+    async def collection(self, call: Call) -> Answer:
+        """`/collections/{dataset}/api`: of one collection, with each of its attributes as a parameter."""
+        published = call.collection()
+
+        async def make() -> Any:
+            return openapi_document(call.snapshot, call.language, [published])
+
+        name = f"openapi {published.collection.id}"
+        return await self.documents.answer(call, name, "openapi/index.html", make, digest=call.snapshot.digest, json_type="openapi")
+
+
+def openapi_document(snapshot: Snapshot, language: str, only: Iterable[Published] | None = None) -> dict[str, Any]:
+    """Return the document of a profile, or of some of its collections (with paths of their own, whatever their number)."""
+    chosen = list(snapshot.published.values() if only is None else only)
+    identification = snapshot.api.config["metadata"]["identification"]
+    contact = snapshot.api.config["metadata"]["contact"]
+    title = identification["title"]
+    paths = parts.common_paths()
+    if only is None and len(chosen) > MOST_COLLECTIONS:
+        paths |= _templated(chosen)
+    else:
+        for published in chosen:
+            paths |= _own(published, language)
+    return {
+        "openapi": "3.0.3",
+        "info": {
+            "title": title.get(language) or title["de"],
+            "description": identification["description"].get(language) or identification["description"]["de"],
+            "version": stadtgrund.__version__,
+            "contact": {"name": contact["name"], **({"email": contact["email"]} if contact["email"] else {})},
+            "x-ogc-serviceidentifier": snapshot.base_url,
+        },
+        "servers": [{"url": snapshot.base_url}],
+        "tags": [{"name": "server", "description": "Service"}]
+        + [
+            {"name": item.collection.id, "description": item.collection.title.get(language)}
+            for item in chosen
+            if len(chosen) <= MOST_COLLECTIONS
+        ],
+        "security": [{}, {"bearer": []}, {"key": []}, {"basic": []}],
+        "paths": paths,
+        "components": {
+            "parameters": parts.parameters(),
+            "responses": parts.RESPONSES,
+            "schemas": parts.SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "basic": {"type": "http", "scheme": "basic"},
+            },
+        },
+    }
+
+
+def _own(published: Published, language: str) -> dict[str, Any]:
+    """Return the paths of one collection, with its queryables as parameters."""
+    collection = published.collection
+    base, tag, title = f"/collections/{collection.id}", collection.id, collection.title.get(language)
+    paths: dict[str, Any] = {base: parts.get(tag, f"describe_{tag}", title, [], "collection")}
+    if collection.items and not collection.raster:
+        paths |= {
+            f"{base}/items": parts.items(
+                tag, f"get_{tag}", title, parts.queryable_parameters(published, language), parts.crs_of(published)
+            ),
+            f"{base}/items/{{featureId}}": parts.item(tag, f"get_{tag}_item", title, parts.crs_of(published)),
+            **{
+                f"{base}/{name}": parts.get(tag, f"{name}_{tag}", f"{title}: {name}", [], "schema", MEDIA["schema"])
+                for name in ("schema", "queryables", "sortables")
+            },
+        }
+    if collection.tiles and collection.geometry:
+        paths |= parts.tile_paths(base, tag, f"{tag}_", [])
+    return paths
+
+
+def _templated(chosen: list[Published]) -> dict[str, Any]:
+    """Return paths with the collection as a parameter, whose values are the ids."""
+    with_items = [item.collection.id for item in chosen if item.collection.items and not item.collection.raster]
+    with_tiles = [item.collection.id for item in chosen if item.collection.tiles and item.collection.geometry]
+    base, tag = "/collections/{dataset}", "server"
+    paths: dict[str, Any] = {
+        base: parts.get(tag, "describeCollection", "Collection", [parts.dataset([i.collection.id for i in chosen])], "collection")
+    }
+    if with_items:
+        dataset = parts.dataset(with_items)
+        paths[f"{base}/items"] = parts.items(tag, "getItems", "Items", [dataset], None)
+        paths[f"{base}/items/{{featureId}}"] = parts.item(tag, "getItem", "Item", None, [dataset])
+        for name in ("schema", "queryables", "sortables"):
+            paths[f"{base}/{name}"] = parts.get(tag, f"get{name.capitalize()}", name, [dataset], "schema", MEDIA["schema"])
+    if with_tiles:
+        paths |= parts.tile_paths(base, tag, "", [parts.dataset(with_tiles)])
+    return paths

@@ -1,0 +1,336 @@
+"""The building blocks of the OpenAPI document: parameters, schemas, operations. No `$ref` leaves the document."""
+
+from __future__ import annotations
+
+__all__ = [
+    "RESPONSES",
+    "SCHEMAS",
+    "common_paths",
+    "crs_of",
+    "dataset",
+    "get",
+    "item",
+    "items",
+    "parameters",
+    "queryable_parameters",
+    "tile_paths",
+]
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from server.host import Published
+from server.negotiation import LANGUAGES, MEDIA
+from server.params import DEFAULT_LIMIT, MAX_LIMIT, PAGE_PARAMETERS, TILE_PARAMETERS, known_crs, queryable_names
+from server.schemas import property_schema
+from stadtgrund.query.tiles import MATRIX_SETS
+
+Json = dict[str, Any]
+
+
+def _ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _query(name: str, description: str, schema: Json, **more: Any) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+        "style": "form",
+        "explode": False,
+        **more,
+    }
+
+
+def _path(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+def parameters() -> Json:
+    """Return `components.parameters`. QGIS reads the page size that it may ask for from `limit`."""
+    text = {"type": "string"}
+    uri = {"type": "string", "format": "uri"}
+    index = {"type": "integer", "minimum": 0}
+    number_list = {"type": "array", "oneOf": [{"minItems": 4, "maxItems": 4}, {"minItems": 6, "maxItems": 6}], "items": {"type": "number"}}
+    return {
+        "f": _query(
+            "f", "Representation of the answer; without it the Accept header decides.", {"type": "string", "enum": ["json", "html"]}
+        ),
+        "f_items": _query("f", "Representation of the answer.", {"type": "string", "enum": ["json", "geojson", "html", "csv"]}),
+        "f_tile": _query("f", "Representation of the tile.", {"type": "string", "enum": ["mvt", "pbf"]}),
+        "f_tileset": _query("f", "Representation of the answer.", {"type": "string", "enum": ["json", "html", "tilejson"]}),
+        "f_tilejson": _query("f", "Representation of the answer.", {"type": "string", "enum": ["tilejson", "json"]}),
+        "lang": _query("lang", "Language of titles and texts.", {"type": "string", "enum": list(LANGUAGES)}),
+        "limit": _query(
+            "limit",
+            f"Features a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        ),
+        "offset": _query(
+            "offset", "Features to skip. For long walks follow the link rel=next instead.", {"type": "integer", "minimum": 0, "default": 0}
+        ),
+        "cursor": _query("cursor", "Where the page begins, as the link rel=next says it.", text),
+        "bbox": _query(
+            "bbox", "Features that meet this box: four numbers, or six with heights, in the axis order of bbox-crs.", number_list
+        ),
+        "bbox-crs": _query("bbox-crs", "CRS of bbox; CRS84 unless told.", uri),
+        "crs": _query("crs", "CRS of the answer's coordinates; CRS84 unless told.", uri),
+        "datetime": _query("datetime", "A date, an RFC 3339 instant or an interval of two of them; .. is an open end.", text),
+        "properties": _query(
+            "properties", "Attributes to return; all unless told.", {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        ),
+        "sortby": _query(
+            "sortby", "Sortables, each with an optional + or - before it.", {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        ),
+        "filter": _query("filter", "A CQL2 expression over the queryables.", text),
+        "filter-lang": _query(
+            "filter-lang", "Language of filter.", {"type": "string", "enum": ["cql2-text", "cql2-json"], "default": "cql2-text"}
+        ),
+        "filter-crs": _query("filter-crs", "CRS of geometries in filter; CRS84 unless told.", uri),
+        "skipGeometry": _query("skipGeometry", "Whether geometries are left out.", {"type": "boolean", "default": False}),
+        "featureId": _path("featureId", "Id of a feature.", text),
+        "tileMatrixSetId": _path("tileMatrixSetId", "Tile matrix set.", {"type": "string", "enum": list(MATRIX_SETS)}),
+        "tileMatrix": _path("tileMatrix", "Zoom level.", {"type": "integer", "minimum": 0, "maximum": 24}),
+        "tileRow": _path("tileRow", "Row, counted from the north.", index),
+        "tileCol": _path("tileCol", "Column, counted from the west.", index),
+    }
+
+
+_LINKS = {"type": "array", "items": _ref("schemas", "link")}
+
+SCHEMAS: Json = {
+    "problem": {
+        "type": "object",
+        "required": ["title", "status"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "instance": {"type": "string"},
+            "parameter": {"type": "string"},
+            "allowed": {"type": "string"},
+        },
+    },
+    "link": {
+        "type": "object",
+        "required": ["href", "rel"],
+        "properties": {
+            "href": {"type": "string"},
+            "rel": {"type": "string"},
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "hreflang": {"type": "string"},
+            "templated": {"type": "boolean"},
+        },
+    },
+    "landingPage": {
+        "type": "object",
+        "required": ["links"],
+        "properties": {"title": {"type": "string"}, "description": {"type": "string"}, "links": _LINKS},
+    },
+    "confClasses": {
+        "type": "object",
+        "required": ["conformsTo"],
+        "properties": {"conformsTo": {"type": "array", "items": {"type": "string"}}, "links": _LINKS},
+    },
+    "collections": {
+        "type": "object",
+        "required": ["links", "collections"],
+        "properties": {"links": _LINKS, "collections": {"type": "array", "items": _ref("schemas", "collection")}},
+    },
+    "collection": {
+        "type": "object",
+        "required": ["id", "links"],
+        "properties": {
+            "id": {"type": "string"},
+            "title": {"type": "string"},
+            "description": {"type": "string"},
+            "keywords": {"type": "array", "items": {"type": "string"}},
+            "attribution": {"type": "string"},
+            "links": _LINKS,
+            "extent": {"type": "object"},
+            "itemType": {"type": "string"},
+            "crs": {"type": "array", "items": {"type": "string"}},
+            "storageCrs": {"type": "string"},
+        },
+    },
+    "geometry": {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}, "nullable": True},
+    "feature": {
+        "type": "object",
+        "required": ["type", "id", "geometry", "properties"],
+        "properties": {
+            "type": {"type": "string", "enum": ["Feature"]},
+            "id": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+            "geometry": _ref("schemas", "geometry"),
+            "properties": {"type": "object"},
+            "links": _LINKS,
+        },
+    },
+    "featureCollection": {
+        "type": "object",
+        "required": ["type", "features", "links", "timeStamp", "numberReturned"],
+        "properties": {
+            "type": {"type": "string", "enum": ["FeatureCollection"]},
+            "features": {"type": "array", "items": _ref("schemas", "feature")},
+            "links": _LINKS,
+            "timeStamp": {"type": "string", "format": "date-time"},
+            "numberMatched": {"type": "integer", "minimum": 0},
+            "numberReturned": {"type": "integer", "minimum": 0},
+        },
+    },
+    "schema": {
+        "type": "object",
+        "required": ["type", "properties"],
+        "properties": {"type": {"type": "string"}, "properties": {"type": "object"}},
+    },
+    "document": {"type": "object"},
+}
+
+
+def _problem(description: str) -> Json:
+    return {"description": description, "content": {"application/problem+json": {"schema": _ref("schemas", "problem")}}}
+
+
+RESPONSES: Json = {
+    "BadRequest": _problem("A parameter is unknown or its value is not valid; the answer names what is allowed."),
+    "Unauthorized": _problem("A key was sent and is not valid."),
+    "NotFound": _problem("There is no such thing, or not for this caller."),
+    "NotAcceptable": _problem("No representation in a media type that was asked for."),
+    "TooLarge": _problem("The answer is over the limit; ask for less."),
+    "ServerError": _problem("The server could not answer."),
+    "Unavailable": _problem("The database is not reachable or took too long; the same request may succeed later."),
+    "NotModified": {"description": "The client has the current answer."},
+}
+
+_FAULTS = {
+    "304": _ref("responses", "NotModified"),
+    "400": _ref("responses", "BadRequest"),
+    "401": _ref("responses", "Unauthorized"),
+    "404": _ref("responses", "NotFound"),
+    "406": _ref("responses", "NotAcceptable"),
+    "500": _ref("responses", "ServerError"),
+    "503": _ref("responses", "Unavailable"),
+}
+
+
+def _operation(tag: str, operation_id: str, summary: str, asked: Sequence[Json], content: Json, more: Json | None = None) -> Json:
+    return {
+        "get": {
+            "tags": [tag],
+            "operationId": operation_id,
+            "summary": summary,
+            "parameters": list(asked),
+            "responses": {"200": {"description": "OK", "content": content}, **(more or {}), **_FAULTS},
+        }
+    }
+
+
+def _named(*names: str) -> list[Json]:
+    return [_ref("parameters", name) for name in names]
+
+
+def get(tag: str, operation_id: str, summary: str, asked: Iterable[Json], schema: str, media: str = MEDIA["json"]) -> Json:
+    """Return the operation of a document that is also a page."""
+    content = {media: {"schema": _ref("schemas", schema)}, MEDIA["html"]: {"schema": {"type": "string"}}}
+    return _operation(tag, operation_id, summary, [*asked, *_named("f", "lang")], content)
+
+
+def _feature_content(schema: str) -> Json:
+    text = {"schema": {"type": "string"}}
+    return {MEDIA["geojson"]: {"schema": _ref("schemas", schema)}, MEDIA["html"]: text, MEDIA["csv"]: text}
+
+
+def crs_of(published: Published) -> list[str]:
+    """Return the URIs of the CRSs that a collection speaks."""
+    return [crs.uri for crs in known_crs(published.relation)]
+
+
+def _crs_parameters(known: Sequence[str] | None, *names: str) -> list[Json]:
+    if known is None:
+        return _named(*names)
+    shared = parameters()
+    return [{**shared[name], "schema": {"type": "string", "format": "uri", "enum": list(known), "default": known[0]}} for name in names]
+
+
+def items(tag: str, operation_id: str, summary: str, own: Sequence[Json], known: Sequence[str] | None) -> Json:
+    """Return the operation of a page of features; `known` = the collection's CRSs, None = not of one collection."""
+    shared = _named(*(name for name in PAGE_PARAMETERS if name not in ("f", "crs", "bbox-crs", "filter-crs")), "f_items")
+    asked = [*shared, *_crs_parameters(known, "crs", "bbox-crs", "filter-crs"), *own]
+    return _operation(tag, operation_id, summary, asked, _feature_content("featureCollection"), {"413": _ref("responses", "TooLarge")})
+
+
+def item(tag: str, operation_id: str, summary: str, known: Sequence[str] | None, own: Sequence[Json] = ()) -> Json:
+    """Return the operation of one feature."""
+    asked = [*_named("featureId", "f_items", "lang", "properties", "skipGeometry"), *_crs_parameters(known, "crs"), *own]
+    return _operation(tag, operation_id, summary, asked, _feature_content("feature"))
+
+
+def queryable_parameters(published: Published, language: str) -> list[Json]:
+    """Return each attribute as a parameter of its own type."""
+    found: list[Json] = []
+    for name in queryable_names(published.relation):
+        schema = property_schema(published.collection.field(name), language)
+        kept = {key: value for key, value in schema.items() if key in ("type", "format", "enum")}
+        description = schema.get("description") or schema["title"]
+        # Any text may be asked for, a code that is not in the list too: it matches nothing.
+        kept.pop("enum", None)
+        found.append(_query(name, description, kept))
+    return found
+
+
+def dataset(ids: Sequence[str]) -> Json:
+    """Return the path parameter of a collection."""
+    return _path("dataset", "Id of a collection.", {"type": "string", "enum": list(ids)})
+
+
+def tile_paths(base: str, tag: str, prefix: str, own: Sequence[Json]) -> Json:
+    """Return the paths of a collection's tiles."""
+    json_html = {MEDIA["json"]: {"schema": _ref("schemas", "document")}, MEDIA["html"]: {"schema": {"type": "string"}}}
+    only_json = {MEDIA["json"]: {"schema": _ref("schemas", "document")}}
+    tile = {MEDIA["mvt"]: {"schema": {"type": "string", "format": "binary"}}}
+    place = _named("tileMatrixSetId", "tileMatrix", "tileRow", "tileCol")
+    empty = {"204": {"description": "Nothing lies in this tile."}}
+    tileset = f"{base}/tiles/{{tileMatrixSetId}}"
+    lists = [*own, *_named("f", "lang")]
+    return {
+        f"{base}/tiles": _operation(tag, f"{prefix}collection.vector.getTileSetsList", "Tilesets", lists, json_html),
+        tileset: _operation(
+            tag, f"{prefix}collection.vector.getTileSet", "Tileset", [*own, *_named("tileMatrixSetId", "f_tileset", "lang")], json_html
+        ),
+        f"{tileset}/metadata": _operation(
+            tag, f"{prefix}getTileJson", "TileJSON", [*own, *_named("tileMatrixSetId", "f_tilejson", "lang")], only_json
+        ),
+        f"{tileset}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": _operation(
+            tag,
+            f"{prefix}collection.vector.getTile",
+            "Tile",
+            [*own, *place, *_named(*(name for name in TILE_PARAMETERS if name != "f"), "f_tile")],
+            tile,
+            empty,
+        ),
+    }
+
+
+def common_paths() -> Json:
+    """Return the paths that are of no collection."""
+    tag = "server"
+    matrix_set = [_ref("parameters", "tileMatrixSetId")]
+    api = _operation(
+        tag,
+        "getApi",
+        "This document",
+        _named("f", "lang"),
+        {MEDIA["openapi"]: {"schema": _ref("schemas", "document")}, MEDIA["html"]: {"schema": {"type": "string"}}},
+    )
+    return {
+        "/": get(tag, "getLandingPage", "Landing page", [], "landingPage"),
+        "/conformance": get(tag, "getConformance", "Conformance classes", [], "confClasses"),
+        "/api": api,
+        "/collections": get(tag, "getCollections", "Collections", [], "collections"),
+        "/tileMatrixSets": get(tag, "getTileMatrixSetsList", "Tile matrix sets", [], "document"),
+        "/tileMatrixSets/{tileMatrixSetId}": get(tag, "getTileMatrixSet", "Tile matrix set", matrix_set, "document"),
+    }

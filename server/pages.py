@@ -1,0 +1,78 @@
+"""Pages for people: pygeoapi's templates by their names, ours before them, a deployment's own before ours.
+
+Nothing is loaded from another host: style sheet and all else come with the page or from `/static`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Pages"]
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pygeoapi
+from babel import Locale
+from jinja2 import Environment, FileSystemLoader, Undefined, select_autoescape
+from pygeoapi import l10n
+
+import stadtgrund
+from server.caching import build
+from server.city import TEMPLATES
+from server.host import Snapshot
+from server.sketch import sketch
+from server.texts import GERMAN
+
+_STOCK = Path(pygeoapi.__file__).with_name("templates")
+
+
+class Pages:
+    """Renders templates; an environment a language is made once."""
+
+    def __init__(self, own: Path | None) -> None:
+        self._folders = [str(folder) for folder in (own, TEMPLATES, _STOCK) if folder]
+        self._environments = {language: self._environment(language) for language in ("de", "en")}
+
+    def _environment(self, language: str) -> Environment:
+        made = Environment(
+            loader=FileSystemLoader(self._folders),
+            extensions=["jinja2.ext.i18n"],
+            autoescape=select_autoescape(default=True),
+            undefined=Undefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+        def translated(text: str) -> str:
+            return GERMAN.get(text, text) if language == "de" else text
+
+        def translated_number(one: str, many: str, number: int) -> str:
+            return translated(one if number == 1 else many)
+
+        made.install_gettext_callables(translated, translated_number, newstyle=True)  # type: ignore[attr-defined]
+        made.filters["number"] = lambda value: _number(value, language)
+        made.filters["to_json"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
+        made.globals["sketch"] = sketch
+        return made
+
+    def render(self, template: str, snapshot: Snapshot, language: str, data: Any) -> bytes:
+        """Return the page of a template, with pygeoapi's variables: `config`, `data`, `locale`, `version`."""
+        return self.render_with(snapshot.api.config, template, language, data)
+
+    def render_with(self, config: Any, template: str, language: str, data: Any) -> bytes:
+        """Return the page of a template with a configuration of pygeoapi's."""
+        made = self._environments[language].get_template(template)
+        text = made.render(config=_config(config, language), data=data, locale=language, version=stadtgrund.__version__, build=build())
+        return text.encode()
+
+
+def _config(config: Any, language: str) -> Any:
+    """Return pygeoapi's configuration in one language, without the resources: what a page may say of them is in `data`."""
+    return l10n.translate_struct({key: value for key, value in config.items() if key != "resources"}, Locale(language), True)
+
+
+def _number(value: Any, language: str) -> str:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value)
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+    return text.translate(str.maketrans(",.", ".,")) if language == "de" else text

@@ -1,0 +1,137 @@
+"""Which error becomes which answer: one table, problem JSON (RFC 9457) for clients, the cause in the log.
+
+A 4xx tells what the error says. The text of a 5xx is fixed: statements, addresses and secrets go to the log only.
+"""
+
+from __future__ import annotations
+
+__all__ = ["KNOWN", "MethodNotAllowed", "Row", "Unsupported", "problem", "row_of"]
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from psycopg import errors as pg
+
+from stadtgrund.errors import (
+    DatabaseUnavailable,
+    InvalidCursor,
+    InvalidFilter,
+    InvalidParameter,
+    NotAcceptable,
+    NotFound,
+    StadtgrundError,
+    StatementTimeout,
+    TooLarge,
+    TransientError,
+    Unauthorized,
+    UsageError,
+)
+
+log = logging.getLogger(__name__)
+
+
+class MethodNotAllowed(UsageError):
+    """The resource exists and does not know this method; `allow` are those that it knows."""
+
+    def __init__(self, method: str, allow: str) -> None:
+        self.allow = allow
+        super().__init__(f"Method {method} is not allowed here.", remedy=f"Allowed: {allow}.")
+
+
+class Unsupported(UsageError):
+    """A request that is over a limit of ours before anything of it was read: `status` is 413, 414 or 431."""
+
+    def __init__(self, status: HTTPStatus, what: str, *, remedy: str) -> None:
+        self.status = status
+        super().__init__(what, remedy=remedy)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the table says about an error class. `detail` None = the error's own message is told."""
+
+    status: HTTPStatus
+    detail: str | None = None
+
+
+_DOWN = "The database is not reachable at the moment. The same request may succeed in a few seconds."
+_TIMEOUT = "The database took longer than the time limit of a statement and was stopped. Ask for less: a smaller bbox, limit or filter."
+
+TABLE: tuple[tuple[type[Exception], Row], ...] = (
+    (InvalidParameter, Row(HTTPStatus.BAD_REQUEST)),
+    (InvalidFilter, Row(HTTPStatus.BAD_REQUEST)),
+    (InvalidCursor, Row(HTTPStatus.BAD_REQUEST)),
+    (MethodNotAllowed, Row(HTTPStatus.METHOD_NOT_ALLOWED)),
+    (Unsupported, Row(HTTPStatus.BAD_REQUEST)),
+    (UsageError, Row(HTTPStatus.BAD_REQUEST)),
+    (NotFound, Row(HTTPStatus.NOT_FOUND)),
+    (NotAcceptable, Row(HTTPStatus.NOT_ACCEPTABLE)),
+    (Unauthorized, Row(HTTPStatus.UNAUTHORIZED)),
+    (TooLarge, Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)),
+    (StatementTimeout, Row(HTTPStatus.SERVICE_UNAVAILABLE, _TIMEOUT)),
+    (DatabaseUnavailable, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
+    (TransientError, Row(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy. The same request may succeed in a few seconds.")),
+    # What PostgreSQL refuses although we checked the input: it is the input's fault, not ours.
+    (pg.QueryCanceled, Row(HTTPStatus.SERVICE_UNAVAILABLE, _TIMEOUT)),
+    (pg.DataError, Row(HTTPStatus.BAD_REQUEST, "A value in the request is outside the range of its type.")),
+    (psycopg_pool.PoolTimeout, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
+    (psycopg_pool.PoolClosed, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
+    (
+        psycopg_pool.TooManyRequests,
+        Row(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy. The same request may succeed in a few seconds."),
+    ),
+    (psycopg.OperationalError, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
+    (psycopg.InterfaceError, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
+    # The rest of what we raise on purpose (a contract, a setup) and of what PostgreSQL says is a fault of the server.
+    (
+        StadtgrundError,
+        Row(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not answer. The operator finds the cause by the request id."),
+    ),
+    (psycopg.Error, Row(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not answer. The operator finds the cause by the request id.")),
+)
+"""First match counts, so a subclass stands before its base."""
+
+KNOWN: tuple[type[Exception], ...] = tuple(kind for kind, _ in TABLE)
+"""What becomes a problem; anything else is a fault that the outermost layer logs with its traceback."""
+
+FAULT = Row(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not answer. The operator finds the cause by the request id.")
+
+
+def row_of(error: Exception) -> Row:
+    """Return the row of the table for `error`."""
+    if isinstance(error, Unsupported):
+        return Row(error.status)
+    return next((row for kind, row in TABLE if isinstance(error, kind)), FAULT)
+
+
+def problem(error: Exception, path: str) -> tuple[int, dict[str, Any], tuple[tuple[str, str], ...]]:
+    """Return status, problem document and headers for `error`; a 5xx is logged with its cause.
+
+    `path` is the path of the request without its query, so that no value is repeated.
+    """
+    row = row_of(error)
+    if row.status >= 500:
+        log.error("%s: %s: %s", path, type(error).__name__, error, exc_info=row.status == 500)
+    detail = row.detail or str(error)
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": row.status.phrase,
+        "status": int(row.status),
+        "detail": detail,
+        "instance": path,
+    }
+    headers: list[tuple[str, str]] = [("cache-control", "no-store")]
+    if isinstance(error, InvalidParameter):
+        document["parameter"] = error.name
+        document["allowed"] = error.allowed
+    if row.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("retry-after", str(error.retry_after_s if isinstance(error, TransientError) else TransientError.retry_after_s)))
+    if row.status == HTTPStatus.UNAUTHORIZED:
+        headers.append(("www-authenticate", 'Basic realm="Stadtgrund", charset="UTF-8"'))
+    if isinstance(error, MethodNotAllowed):
+        headers.append(("allow", error.allow))
+    return int(row.status), document, tuple(headers)

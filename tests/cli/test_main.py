@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import errno
+import importlib
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from cli import main as cli_main
+from cli.main import VERBS, run
+
+FOLDER = Path(cli_main.__file__).parent
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert run([*words, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+def subcommands(verb: str) -> list[str]:
+    group: typer.Typer | None = getattr(importlib.import_module(f"cli.{verb}"), "app", None)
+    if group is None:
+        return []
+    return sorted(typer.main.get_command(group).commands)  # type: ignore[attr-defined]
+
+
+def test_every_verb_is_in_the_table() -> None:
+    exposes = re.compile(r"^(def command\(|app = typer\.Typer\()", re.MULTILINE)
+    found = {path.stem for path in FOLDER.glob("*.py") if path.stem != "main" and exposes.search(path.read_text(encoding="utf-8"))}
+    assert found == set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys, verb)
+    assert f"Usage: stadtgrund {verb}" in text
+    names = subcommands(verb)
+    if names:
+        for name in names:
+            own = help_of(capsys, verb, name)
+            assert re.search(rf"(Beispiel|Example).*\n?.*stadtgrund {verb} {name}", own), own
+    else:
+        assert re.search(rf"(Beispiel|Example).*\n?.*stadtgrund {verb}", text), text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_in_a_test(verb: str) -> None:
+    tests = Path(__file__).parents[1]
+    words = re.compile(rf"[\"']{verb}[\"']|cli\.{verb}\b|cli import .*\b{verb}\b")
+    users = [path for path in tests.rglob("*.py") if path != Path(__file__) and words.search(path.read_text(encoding="utf-8"))]
+    assert users, f"no test runs `stadtgrund {verb}`"
+
+
+def test_help_lists_all_verbs_and_imports_none_of_them() -> None:
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "cli", "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    seconds = time.perf_counter() - started
+    assert all(re.search(rf"^  {verb} ", done.stdout, re.MULTILINE) for verb in VERBS)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {*(f"cli.{verb}" for verb in VERBS), "psycopg", "pydantic", "pygeoapi", "rasterio"}
+    assert seconds < 2.0  # 0.15 s on an idle machine
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"stadtgrund \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lod"], "Did you mean 'load'"),
+        (["doctor", "--jsn"], "No such option"),
+        (["--config", "/gibt/es/nicht", "check"], "/gibt/es/nicht"),
+        (["check", "--config", "/gibt/es/nicht"], "/gibt/es/nicht"),
+        (["release"], "Missing argument"),
+    ],
+)
+def test_misuse_ends_with_2_and_says_what(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 2
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert "Traceback" not in shown.err
+    assert not shown.out
+
+
+def test_a_wrong_setting_ends_with_2_and_names_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("STADTGRUND_PORT", "fünftausend")
+    assert run(["doctor"]) == 2
+    assert "STADTGRUND_PORT='fünftausend'" in capsys.readouterr().err
+
+
+def test_an_unknown_dataset_is_told_without_a_traceback(deployment_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--config", str(deployment_folder), "release", "mastne", "--by", "Amt", "--ground", "NONE"]) == 1
+    shown = capsys.readouterr().err
+    assert "mastne" in shown and "masten" in shown
+    assert "Traceback" not in shown
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(deployment_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["release", "mastne", "--by", "Amt", "--ground", "NONE", "--debug", "--config", str(deployment_folder)]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_broken_contract_ends_with_2_and_names_file_line_and_field(deployment_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = deployment_folder / "datasets" / "masten.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("type: Point", "type: Punkt"), encoding="utf-8")
+    assert run(["--config", str(deployment_folder), "render", "--output", "-"]) == 2
+    shown = capsys.readouterr().err
+    assert re.search(r"masten\.yaml:\d+: geometry\.type: .*Punkt", shown)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "Kein Platz mehr auf dem Datenträger für /data/x"),
+        (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "Permission denied: /data/x"),
+        (ValueError("zwei\nZeilen"), "ValueError: zwei Zeilen"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_sentence(error: Exception, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli_main._unexpected(type(error), error, None)
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert "Traceback" not in shown
+
+
+def test_an_interrupt_ends_with_130_and_no_word() -> None:
+    code = (
+        "import sys, cli.main as m, cli.doctor as d\n"
+        "def stop(_): raise KeyboardInterrupt\n"
+        "d.CHECKS = (stop,)\n"
+        "sys.argv = ['stadtgrund', 'doctor']\n"
+        "m.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from server.conformance import CLASSES
+from server.openapi import MOST_COLLECTIONS, openapi_document
+
+from .conftest import KEY, Client
+
+PAGES = [
+    "/", "/conformance", "/api", "/collections", "/collections/masten", "/collections/masten/schema", "/collections/masten/queryables",
+    "/collections/masten/sortables", "/collections/masten/items", "/collections/masten/items/1", "/collections/masten/tiles",
+    "/collections/masten/tiles/WebMercatorQuad", "/collections/masten/tiles/WorldCRS84Quad", "/tileMatrixSets",
+    "/tileMatrixSets/WebMercatorQuad",
+    "/tileMatrixSets/WorldCRS84Quad", "/collections/masten/api", "/collections/zahlen", "/collections/gebiete",
+]  # fmt: skip
+DOORS = ["/start/qgis", "/start/planung", "/start/entwicklung"]
+BASE = "http://localhost:5000"
+
+
+def links(document: Any) -> list[dict[str, Any]]:
+    """Return all links of a document, at any depth."""
+    if isinstance(document, dict):
+        own = [document] if isinstance(document.get("href"), str) and "rel" in document else []
+        return own + [link for part in document.values() for link in links(part)]
+    return [link for part in document for link in links(part)] if isinstance(document, list) else []
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_each_link_leads_somewhere_of_the_type_it_says(client: Client, url: str) -> None:
+    found = links(client.json(url, headers={"accept": "application/json"} if "items" not in url else {}))
+    assert found or url.startswith("/tileMatrixSets/") or url.rsplit("/")[-1] in ("api", "schema", "queryables", "sortables")
+    for link in found:
+        assert link["title"] and link["type"], link
+        href = link["href"]
+        if link.get("templated"):
+            href = re.sub(r"{(z|tileMatrix)}", "14", href)
+            href = re.sub(r"{\w+}", "0", href)
+        if not href.startswith(BASE):
+            assert link["rel"] == "license" and href.startswith("https://www.govdata.de/"), href
+            continue
+        response = client.get(href, headers={"accept": link["type"].split(";")[0]})
+        assert response.status_code in (200, 204), (link, response.text[:200])
+        if response.status_code == 200 and "tilejson" not in link["type"]:
+            assert response.headers["content-type"].split(";")[0] == link["type"].split(";")[0], link
+
+
+@pytest.mark.parametrize("url", [*PAGES, *DOORS])
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_each_page_is_whole_without_outside_hosts(client: Client, url: str, language: str) -> None:
+    response = client.get(f"{url}?f=html&lang={language}")
+    assert response.status_code == 200, response.text[:300]
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    text = response.text
+    assert f'<html lang="{language}">' in text
+    assert "<script" not in text
+    loaded = re.findall(r"<(?:link[^>]+rel=\"(?:stylesheet|icon)\"[^>]+href|img[^>]+src|iframe[^>]+src)=\"([^\"]+)\"", text)
+    assert loaded and all(address.startswith(BASE) for address in loaded)
+    assert not re.search(r"@import|url\(", text)
+    for address in loaded:
+        assert client.get(address).status_code == 200
+    assert len(re.findall("<h1", text)) == 1
+    assert "None" not in re.sub(r"<[^>]*>", "", text).split()
+    if language == "de":
+        assert "Datensätze" in text and "Skip to content" not in text
+
+
+def test_links_of_pages_lead_somewhere(client: Client) -> None:
+    seen: set[str] = set()
+    waiting = [f"{BASE}/?f=html"]
+    while waiting:
+        address = waiting.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        response = client.get(address)
+        assert response.status_code == 200, address
+        if response.headers["content-type"].startswith("text/html"):
+            found = [link.replace("&amp;", "&") for link in re.findall(r'href="([^"#]+)"', response.text)]
+            waiting += [link for link in found if link.startswith(BASE) and "/items/" not in link]
+    assert len(seen) > 40
+
+
+def test_the_start_page_has_three_doors(client: Client) -> None:
+    text = client.get("/?f=html").text
+    for words in ("Ich arbeite mit QGIS", "Ich plane ein Vorhaben", "Ich entwickle", "Masten", "Gebiete"):
+        assert words in text
+    qgis = client.get("/start/qgis?lang=de").text
+    assert f"<code>{BASE}</code>" in qgis
+    assert f"{BASE}/collections/gebiete/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt" in qgis
+    developer = client.get("/start/entwicklung").text
+    for address in re.findall(r'curl "([^"]+)"', developer):
+        assert client.get(address.replace("&amp;", "&")).status_code == 200, address
+
+
+def test_conformance_says_what_holds(client: Client) -> None:
+    told = client.json("/conformance")["conformsTo"]
+    assert told == list(CLASSES) and len(set(told)) == len(told)
+    assert "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core" in told
+    assert not [each for each in told if "features-4" in each or "processes" in each or "records" in each]
+
+
+def test_collection(client: Client) -> None:
+    document = client.json("/collections/masten")
+    assert document["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/25832"
+    assert document["crs"][0] == "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+    items = [link["href"] for link in document["links"] if link["rel"] == "items" and link["type"] == "application/geo+json"]
+    assert items == [f"{BASE}/collections/masten/items"]  # GDAL appends "/<id>"
+    west, south, east, north = document["extent"]["spatial"]["bbox"][0]
+    positions = [f["geometry"]["coordinates"] for f in client.json("/collections/masten/items")["features"] if f["geometry"]]
+    assert west == pytest.approx(min(x for x, _ in positions), abs=1e-6) and north == pytest.approx(max(y for _, y in positions), abs=1e-6)
+    inside = client.json(f"/collections/masten/items?bbox={west},{south},{east},{north}")
+    assert inside["numberMatched"] == len(positions) == 59
+    assert document["extent"]["temporal"]["interval"] == [["2010-02-15T00:00:00Z", "2019-06-15T23:59:59Z"]]
+    assert client.json("/collections/gebiete")["extent"]["temporal"]["interval"][0][1] is None
+    assert "extent" not in client.json("/collections/zahlen")
+    assert document["stadtgrund"]["access"].startswith("Öffentlich")
+
+
+def test_schema_queryables_sortables(client: Client) -> None:
+    schema = client.json("/collections/masten/schema")
+    told = schema["properties"]
+    assert told["geometry"] == {"title": "Geometrie", "format": "geometry-point", "x-ogc-role": "primary-geometry", "x-ogc-propertySeq": 1}
+    assert told["nummer"]["type"] == "integer" and told["nummer"]["x-ogc-role"] == "id" and schema["required"] == ["nummer"]
+    assert told["hoehe"]["type"] == ["number", "null"] and told["hoehe"]["x-ogc-unit"] == "m"
+    assert told["gebaut"]["format"] == "date" and told["gebaut"]["x-ogc-role"] == "primary-instant"
+    assert told["art"]["enum"] == ["holz", "stahl", None] and told["art"]["x-enumTitles"] == ["Holz", "Stahl", ""]
+    assert client.json("/collections/gebiete/schema")["properties"]["geometry"]["format"] == "geometry-multipolygon"
+    assert "geometry" not in client.json("/collections/zahlen/schema")["properties"]
+    assert client.json("/collections/masten/schema?lang=en")["title"] == "Poles"
+    assert "betreiberkonto" in client.json("/collections/masten/schema", key=KEY)["properties"]
+    queryables = client.json("/collections/masten/queryables")
+    assert queryables["properties"]["art"]["enum"] == ["holz", "stahl"]
+    assert queryables["additionalProperties"] is False
+    assert set(client.json("/collections/masten/sortables")["properties"]) == {"name", "hoehe", "gebaut", "nummer"}
+    for name in ("schema", "queryables", "sortables"):
+        assert client.get(f"/collections/masten/{name}").headers["content-type"] == "application/schema+json"
+
+
+def test_each_sortable_sorts_and_each_queryable_filters(client: Client) -> None:
+    for dataset in ("masten", "gebiete", "zahlen"):
+        for name in client.json(f"/collections/{dataset}/sortables")["properties"]:
+            assert client.get(f"/collections/{dataset}/items?sortby=-{name}").status_code == 200, name
+        for name, schema in client.json(f"/collections/{dataset}/queryables")["properties"].items():
+            if "type" in schema:
+                assert client.get(f"/collections/{dataset}/items", params={"filter": f"{name} IS NULL"}).status_code == 200, name
+
+
+def external(document: Any) -> list[str]:
+    if isinstance(document, dict):
+        own = [document["$ref"]] if isinstance(document.get("$ref"), str) and not document["$ref"].startswith("#/components/") else []
+        return own + [each for part in document.values() for each in external(part)]
+    return [each for part in document for each in external(part)] if isinstance(document, list) else []
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_openapi_is_valid_and_whole(client: Client, key: str | None) -> None:
+    document = client.json("/api", key=key)
+    OpenAPIV30SpecValidator(document).validate()
+    assert external(document) == []
+    limit = document["components"]["parameters"]["limit"]
+    assert (limit["name"], limit["schema"]["maximum"], limit["schema"]["default"]) == ("limit", 10000, 1000)
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "key", "basic"}
+    assert ("/collections/geheimleitungen/items" in document["paths"]) == (key is not None)
+    operations = [operation["get"]["operationId"] for operation in document["paths"].values()]
+    assert len(set(operations)) == len(operations)
+    assert client.get("/api").headers["content-type"] == "application/vnd.oai.openapi+json;version=3.0"
+    OpenAPIV30SpecValidator(client.json("/collections/masten/api", key=key)).validate()
+
+
+def test_each_path_of_openapi_is_there_and_takes_its_parameters(client: Client) -> None:
+    document = client.json("/api")
+    values = {
+        "featureId": "1",
+        "tileMatrixSetId": "WebMercatorQuad",
+        "tileMatrix": "14",
+        "tileRow": "0",
+        "tileCol": "0",
+        "f": None,
+        "lang": "de",
+    }
+    samples = {
+        "limit": "1", "offset": "0", "bbox": "1,2,3,4", "datetime": "2024-01-01", "skipGeometry": "true", "filter-lang": "cql2-text",
+    }  # fmt: skip
+    for path, operations in document["paths"].items():
+        asked = {}
+        for given in operations["get"]["parameters"]:
+            parameter = document["components"]["parameters"][given["$ref"].rsplit("/", 1)[1]] if "$ref" in given else given
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", str(values[parameter["name"]]))
+            elif parameter["schema"].get("enum"):
+                asked[parameter["name"]] = parameter["schema"]["enum"][0]
+            elif parameter["name"] in samples:
+                asked[parameter["name"]] = samples[parameter["name"]]
+        response = client.get(
+            path.replace("/gebiete/items/1", "/gebiete/items/01%2Fx").replace("/zahlen/items/1", "/zahlen/items/01-2020"), params=asked
+        )
+        assert response.status_code in (200, 204), (path, asked, response.text[:200])
+
+
+def test_openapi_of_many_collections_has_templated_paths(client: Client) -> None:
+    snapshot = client.run(client.app.profiles["open"].snapshot())
+    one = snapshot.published["masten"]
+    many = {
+        f"sammlung_{n}": type(one)(one.collection.model_copy(update={"id": f"sammlung_{n}"}), one.relation, "", {})
+        for n in range(MOST_COLLECTIONS + 1)
+    }
+    document = openapi_document(type(snapshot)("open", BASE, "", many, snapshot.api), "de")
+    OpenAPIV30SpecValidator(document).validate()
+    assert "/collections/{dataset}/items" in document["paths"] and "/collections/sammlung_1/items" not in document["paths"]
+    dataset = document["paths"]["/collections/{dataset}/items"]["get"]["parameters"][-1]
+    assert dataset["name"] == "dataset" and len(dataset["schema"]["enum"]) == MOST_COLLECTIONS + 1
+
+
+def test_styles(client: Client) -> None:
+    style = client.json("/styles/masten")
+    assert client.get("/styles/masten").headers["content-type"] == "application/vnd.mapbox.style+json"
+    source = style["sources"]["masten"]
+    assert client.json(source["url"])["tilejson"] == "3.0.0"
+    assert (style["version"], style["layers"][0]["source-layer"], style["layers"][0]["type"]) == (8, "masten", "circle")
+    assert client.get("/styles/zahlen").status_code == client.get("/styles/gibtesnicht").status_code == 404
+    assert client.get("/styles/geheimleitungen").status_code == 404
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_qgis_project(client: Client, key: str | None) -> None:
+    response = client.get("/qgis.qgz", key=key)
+    assert response.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        text = archive.read(archive.namelist()[0]).decode()
+    assert "masten" in text and BASE in text and KEY not in text
+    assert ("geheimleitungen" in text) == (key is not None)

@@ -1,0 +1,68 @@
+"""API keys: made, found by their SHA-256, revoked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+
+import pytest
+
+from stadtgrund.errors import NotFound, UsageError
+from stadtgrund.store import api_keys
+from stadtgrund.store.database import Database
+
+
+def principal(db: Database, key: str, profile: str = "open") -> list[tuple[str, str]]:
+    with db.connect(profile) as connection:
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return connection.execute("SELECT label, profile FROM sg.principal(%s)", (digest,)).fetchall()
+
+
+def test_a_key_opens_its_profile_until_it_is_revoked(db: Database) -> None:
+    key = api_keys.create(db, "Amt 62", "verwaltung").reveal()
+
+    assert re.fullmatch(r"sg_[A-Za-z0-9_-]{43}", key)
+    assert principal(db, key) == principal(db, key, "verwaltung") == [("Amt 62", "verwaltung")]
+    assert principal(db, key + "x") == principal(db, "") == []
+    with db.connect("owner") as connection:
+        assert key not in str(connection.execute("SELECT * FROM meta.api_key").fetchall())
+
+    api_keys.revoke(db, "Amt 62", dry_run=True)
+    assert principal(db, key) != []
+    api_keys.revoke(db, "Amt 62")
+    assert principal(db, key) == []
+    assert [(entry.label, entry.revoked is None) for entry in api_keys.known(db)] == [("Amt 62", False)]
+    assert api_keys.create(db, "Amt 62", "verwaltung").reveal() != key
+
+
+def test_a_label_has_one_valid_key(db: Database) -> None:
+    api_keys.create(db, "Amt 62", "verwaltung")
+    with pytest.raises(UsageError, match='stadtgrund keys revoke "Amt 62"'):
+        api_keys.create(db, "Amt 62", "verwaltung")
+
+
+@pytest.mark.parametrize(
+    ("label", "profile", "told"),
+    [("x", "open", "verwaltung"), ("x", "amt", "verwaltung"), ("", "verwaltung", "100"), ("a\nb", "verwaltung", "100")],
+)
+def test_what_no_key_can_have_is_refused(db: Database, label: str, profile: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        api_keys.create(db, label, profile)
+
+
+def test_to_revoke_an_unknown_key_lists_the_valid_ones(db: Database) -> None:
+    api_keys.create(db, "Amt 62", "verwaltung")
+    with pytest.raises(NotFound, match="Amt 62"):
+        api_keys.revoke(db, "Amt 63")
+
+
+def test_the_first_key_lies_in_the_secrets(db: Database) -> None:
+    key = api_keys.ensure_first(db)
+
+    assert key is not None
+    path = db.paths.secrets / "verwaltung.key"
+    assert path.read_text() == key.reveal() + "\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert principal(db, key.reveal()) == [("verwaltung", "verwaltung")]
+    assert api_keys.ensure_first(db) is None
