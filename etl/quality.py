@@ -42,6 +42,9 @@ def _required(name: str, counts: FieldCounts, on_fail: OnFail) -> Iterator[Findi
     if counts.empty:
         what = format_count(counts.empty, "Zeile hat", "Zeilen haben")
         yield Finding("required", on_fail("required", name), counts.empty, f"{what} keinen Wert in {name}.", name)
+    if counts.no_id:
+        what = format_count(counts.no_id, "Zeile hat", "Zeilen haben")
+        yield Finding("required", "reject", counts.no_id, f"{what} keinen Wert in {name}, das die Kennung bildet.", name)
 
 
 def _codelist(name: str, counts: FieldCounts, on_fail: OnFail) -> Iterator[Finding]:
@@ -85,7 +88,9 @@ def _geometry(counts: GeometryCounts, on_fail: OnFail) -> Iterator[Finding]:
             rest = f"; {unrepaired} nicht reparierbar" if unrepaired else ""
             done = f"repariert {counts.repaired}{rest}"
             if counts.area_change_m2 >= 0.05:
-                done += f", Fläche um {_area(counts.area_change_m2)} geändert (höchstens {_area(counts.area_change_max_m2)} an einer Geometrie)"
+                done += (
+                    f", Fläche um {_area(counts.area_change_m2)} geändert (höchstens {_area(counts.area_change_max_m2)} an einer Geometrie)"
+                )
         else:
             done = {"report": "unverändert übernommen", "reject": "abgelehnt", "stop": "die Ladung wird angehalten"}[outcome]
         yield Finding("valid_geometry", outcome, counts.invalid, f"{what} ungültig: {reasons}; {done}.", "geom", tuple(counts.reasons))
@@ -225,7 +230,8 @@ def content_ordinals(connection: psycopg.Connection[Any], table: sql.Identifier)
     made = connection.execute(
         sql.SQL(
             "UPDATE {table} s SET sg_id = s.sg_id || '-' || d.nth"
-            " FROM (SELECT sg_row, row_number() OVER (PARTITION BY sg_id ORDER BY sg_row) AS nth FROM {table} WHERE sg_id IN (SELECT sg_id FROM {table} GROUP BY sg_id HAVING count(*) > 1)) AS d"
+            " FROM (SELECT sg_row, row_number() OVER (PARTITION BY sg_id ORDER BY sg_row) AS nth FROM {table}"
+            " WHERE sg_id IN (SELECT sg_id FROM {table} GROUP BY sg_id HAVING count(*) > 1)) AS d"
             " WHERE d.sg_row = s.sg_row AND d.nth > 1"
         ).format(table=table)
     )

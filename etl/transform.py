@@ -22,6 +22,10 @@ from etl.extract.layer import GEOMETRY, ROW, Refused
 from etl.geometry import Shaper, points
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.contract import Field as ContractField
+from stadtgrund.errors import SourceError
+
+type Refuse = Callable[[int, str, str | None, str], bool]
+"""(position in the batch, rule, field, reason) → whether the row was not refused before: a row has one reason."""
 
 _SEPARATOR = b"\x1f"
 _NULL = b"\x00"
@@ -48,6 +52,8 @@ class FieldCounts:
     unlisted_rows: int = 0
     empty: int = 0
     """Nulls in a required field."""
+    no_id: int = 0
+    """Rows without a value in a field that makes the id."""
 
 
 @dataclass(frozen=True)
@@ -87,34 +93,32 @@ class Transformer:
         self.fields = {item.name: FieldCounts() for item in contract.fields}
         self._key = hashlib.blake2b(recipe.encode(), digest_size=32).digest()
         self._nulls = pa.array([value for value in contract.source.null_values if value], pa.string())
-        kind = contract.id_field.kind if contract.id_field else "content"
-        self._id_kind = kind
-        self._id_columns = (
-            (contract.id_field.column,)
-            if contract.id_field and contract.id_field.column
-            else (contract.id_field.columns if contract.id_field else ())
-        )
+        id_field = contract.id_field
+        self._id_columns = (id_field.column,) if id_field and id_field.column else id_field.columns if id_field else ()
+        self._id_is_integer = bool(id_field and id_field.column) and contract.field(self._id_columns[0]).type == "integer"
+        for name in self._id_columns:
+            if contract.field(name).type in ("decimal", "json"):
+                raise SourceError(f"Datensatz {contract.id}: {name} ist {contract.field(name).type} und kann keine Kennung bilden.")
         self.schema = pa.schema(
             [
                 ("sg_row", pa.int64()),
-                ("sg_id", pa.int64() if self._integer_id() else pa.string()),
+                ("sg_id", pa.int64() if self._id_is_integer else pa.string()),
                 ("sg_hash", pa.string()),
                 *((item.name, storage_type(item.type)) for item in contract.fields),
                 *([("geom", pa.binary())] if contract.geometry else []),
             ]
         )
 
-    def _integer_id(self) -> bool:
-        return self._id_kind == "column" and self.contract.field(str(self._id_columns[0])).type == "integer"
-
     def transform(self, batch: pa.RecordBatch) -> Transformed:
         """Return the batch in the form of the staging table, without the rows that cannot be published."""
         numbers = batch.column(ROW).to_numpy()
         refusals: dict[int, Refused] = {}
 
-        def refuse(index: int, rule: str, name: str | None, reason: str) -> None:
-            if index not in refusals:
-                refusals[index] = Refused(int(numbers[index]), rule, name, reason, _source_row(batch, index))
+        def refuse(index: int, rule: str, name: str | None, reason: str) -> bool:
+            if index in refusals:
+                return False
+            refusals[index] = Refused(int(numbers[index]), rule, name, reason, _source_row(batch, index))
+            return True
 
         columns = {item.name: self._column(item, batch, refuse) for item in self.contract.fields}
         arrays: dict[str, pa.Array] = dict(columns)
@@ -129,7 +133,7 @@ class Transformer:
         made = pa.RecordBatch.from_arrays([arrays[name] for name in self.schema.names], schema=self.schema)
         return Transformed(made if keep.all() else made.filter(pa.array(keep)), [refusals[index] for index in sorted(refusals)])
 
-    def _column(self, item: ContractField, batch: pa.RecordBatch, refuse: Callable[[int, str, str | None, str], None]) -> pa.Array:
+    def _column(self, item: ContractField, batch: pa.RecordBatch, refuse: Refuse) -> pa.Array:
         counts = self.fields[item.name]
         column = batch.column(item.source_name)
         if isinstance(column, pa.ExtensionArray):
@@ -147,10 +151,9 @@ class Transformer:
         if item.required and result.null_count:
             failed = {error.index for error in errors}
             empty = [int(index) for index in np.flatnonzero(result.is_null().to_numpy(zero_copy_only=False)) if int(index) not in failed]
+            if self.on_fail("required", item.name) == "reject":
+                empty = [index for index in empty if refuse(index, "required", item.name, "der Wert fehlt")]
             counts.empty += len(empty)
-            if self.on_fail("required", item.name) != "report":
-                for index in empty:
-                    refuse(index, "required", item.name, "der Wert fehlt")
         if item.values is not None:
             self._codelist(item, result, counts, refuse)
         return result
@@ -184,25 +187,21 @@ class Transformer:
             made.append(key)
         return pa.array(made, pa.string()).take(coded.indices)
 
-    def _codelist(
-        self, item: ContractField, column: pa.Array, counts: FieldCounts, refuse: Callable[[int, str, str | None, str], None]
-    ) -> None:
+    def _codelist(self, item: ContractField, column: pa.Array, counts: FieldCounts, refuse: Refuse) -> None:
         allowed = pa.array(list(item.values or {}), pa.string())
         text = to_text(column)
         odd = pc.and_(pc.is_valid(text), pc.invert(pc.is_in(text, value_set=allowed)))
         places = np.flatnonzero(odd.to_numpy(zero_copy_only=False))
-        counts.unlisted_rows += len(places)
         rejects = self.on_fail("codelist", item.name) == "reject"
         for index in places:
             word = text[int(index)].as_py()
+            if rejects and not refuse(int(index), "codelist", item.name, f"„{word}“ steht nicht in der Codeliste"):
+                continue
+            counts.unlisted_rows += 1
             if word in counts.unlisted or len(counts.unlisted) < 50:
                 counts.unlisted[word] = counts.unlisted.get(word, 0) + 1
-            if rejects:
-                refuse(int(index), "codelist", item.name, f"„{word}“ steht nicht in der Codeliste")
 
-    def _geometry(
-        self, shaper: Shaper, batch: pa.RecordBatch, refuse: Callable[[int, str, str | None, str], None]
-    ) -> tuple[pa.Array, pa.Array]:
+    def _geometry(self, shaper: Shaper, batch: pa.RecordBatch, refuse: Refuse) -> tuple[pa.Array, pa.Array]:
         """Return the geometry as it came (for the hash) and as EWKB in the storage CRS."""
         source = self.contract.source
         if source.x and source.y:
@@ -231,7 +230,7 @@ class Transformer:
                 refuse(int(index), "valid_geometry", "geom", "die Geometrie ist ungültig")
         return raw, shaper.ewkb(shapes)
 
-    def _ids(self, columns: dict[str, pa.Array], refuse: Callable[[int, str, str | None, str], None]) -> pa.Array | None:
+    def _ids(self, columns: dict[str, pa.Array], refuse: Refuse) -> pa.Array | None:
         """Return the feature ids; None where they are the content's hash."""
         if not self._id_columns:
             return None
@@ -239,8 +238,9 @@ class Transformer:
         for name, part in zip(self._id_columns, parts, strict=True):
             if part.null_count:
                 for index in np.flatnonzero(part.is_null().to_numpy(zero_copy_only=False)):
-                    refuse(int(index), "required", name, "der Wert fehlt, aber er ist die Kennung des Objekts")
-        if self._integer_id():
+                    refused = refuse(int(index), "required", name, "der Wert fehlt, aber er ist die Kennung des Objekts")
+                    self.fields[name].no_id += int(refused)
+        if self._id_is_integer:
             return parts[0]
         texts = [_id_text(part, self.contract.field(name).type) for name, part in zip(self._id_columns, parts, strict=True)]
         return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "-", null_handling="emit_null")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from typing import Any
 
@@ -36,40 +37,71 @@ def answer(
         seen = view.read(conn, profile, settings.paths.files)
         result = overlay.check(seen, inputs, ruleset, srid=deployment.srid, city=box(*deployment.box84))
     if inputs.format == "html":
-        sources = sorted({c.attribution for c in seen.collections.values() if c.attribution})
-        return {"media_type": "text/html", "body": sheet.render(result, "Quellen: " + "; ".join(sources))}
+        return {"media_type": "text/html", "body": sheet.render(result)}
     return {"media_type": "application/json", "body": report.as_json(result)}
+
+
+class Checker:
+    """Answers requests over one connection, which is made anew when it is lost."""
+
+    def __init__(self, settings: Settings, ruleset: rules.Ruleset, profile: str) -> None:
+        self.settings, self.ruleset, self.profile = settings, ruleset, profile
+        self.deployment = read_deployment(settings.deployment.config, settings.deployment.data)
+        self.database = Database.open(settings, self.deployment.name, start=False)
+        self._conn: psycopg.Connection[Any] | None = None
+
+    def __call__(self, data: Any) -> dict[str, Any]:
+        """Return the answer to one request; every fault that has a name is an answer too."""
+        try:
+            return self._checked(data)
+        except InvalidParameter as error:
+            return {"error": "InvalidParameter", "parameter": [error.name, error.value, error.allowed]}
+        except StadtgrundError as error:
+            return {"error": type(error).__name__, "what": error.what, "remedy": error.remedy}
+        except psycopg.errors.QueryCanceled:
+            LOGGER.exception("a check took too long")
+            return {"error": "StatementTimeout", "what": "Die Prüfung dauerte zu lange.", "remedy": "Bitte ein kleineres Vorhaben prüfen."}
+        except psycopg.Error:
+            LOGGER.exception("database error in a check")
+            return {"error": "DatabaseUnavailable", "what": "Die Datenbank hat nicht geantwortet.", "remedy": ""}
+
+    def _checked(self, data: Any) -> dict[str, Any]:
+        kept = self._conn is not None and not self._conn.closed
+        try:
+            return answer(self._connection(), self.settings, self.deployment, self.ruleset, self.profile, data)
+        except psycopg.OperationalError:
+            # A connection that lay idle may have been cut by a restart of the server, which says nothing of the next one.
+            if not kept or self._conn is None or not self._conn.closed:
+                raise
+            return answer(self._connection(), self.settings, self.deployment, self.ruleset, self.profile, data)
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        if self._conn is None or self._conn.closed:
+            self._conn = self.database.connect(self.profile, autocommit=True, application="stadtgrund-process")
+            # A plan for any project would not know how few rows this one meets.
+            self._conn.prepare_threshold = None
+        return self._conn
 
 
 def main(profile: str) -> int:
     """Serve requests from standard input until it ends."""
+    # Ctrl-C on a terminal reaches the whole group; the server ends us by closing our input, when its own requests are done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_environment()
-    deployment = read_deployment(settings.deployment.config, settings.deployment.data)
     ruleset = rules.read(settings.deployment.config)
     if ruleset is None:
         print(f"{settings.deployment.config}: rules/construction_overlay.yaml is missing", file=sys.stderr)
         return 1
-    database = Database.open(settings, deployment.name, start=False)
-    conn: psycopg.Connection[Any] | None = None
+    checker = Checker(settings, ruleset, profile)
     for line in sys.stdin:
-        try:
-            if conn is None or conn.closed:
-                conn = database.connect(profile, autocommit=True, application="stadtgrund-process")
-            result = answer(conn, settings, deployment, ruleset, profile, json.loads(line))
-        except InvalidParameter as error:
-            result = {"error": "InvalidParameter", "parameter": [error.name, error.value, error.allowed]}
-        except StadtgrundError as error:
-            result = {"error": type(error).__name__, "what": error.what, "remedy": error.remedy}
-        except psycopg.Error:
-            LOGGER.exception("database error in a check")
-            if conn is not None:
-                conn.close()
-            result = {"error": "DatabaseUnavailable", "what": "Die Datenbank hat nicht geantwortet.", "remedy": ""}
-        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(checker(json.loads(line)), ensure_ascii=False) + "\n")
         sys.stdout.flush()
     return 0
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(sys.argv[1]))
+    except BrokenPipeError:  # the server is gone, and with it who would read
+        sys.exit(1)

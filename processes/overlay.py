@@ -12,12 +12,13 @@ from typing import Any
 from psycopg import sql
 from shapely.geometry.base import BaseGeometry
 
-from processes import rain
+from processes import background, rain
 from processes.project import Inputs, Project, resolve
-from processes.report import Hit, Outcome, Report
+from processes.report import Hit, Outcome, Report, comma
 from processes.rules import NearRule, RainRule, RootsRule, Ruleset, WorksRule
 from processes.view import View
 from stadtgrund.catalog.collection import Collection
+from stadtgrund.identity import OPEN
 
 MAX_LISTED = 200
 """Hits that are listed per rule, nearest first; `count` is always exact."""
@@ -32,6 +33,8 @@ def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: Base
         Storage CRS of the deployment, metric.
     city : shapely geometry
         The city's box in CRS84.
+    now : datetime, optional
+        When the report is made; the present by default.
 
     Raises
     ------
@@ -63,7 +66,14 @@ def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: Base
         created=now or datetime.now(UTC),
         ruleset=ruleset.version,
     )
-    return replace(report, outcomes=tuple(_apply(view, rule, project, inputs.buffer_m) for rule in ruleset.rules))
+    outcomes = tuple(_apply(view, rule, project, inputs.buffer_m) for rule in ruleset.rules)
+    used = [view.collections[o.collection] for o in outcomes if o.collection]
+    return replace(
+        report,
+        outcomes=outcomes,
+        background=background.read(view, ruleset, report) if inputs.format == "html" else (),
+        attributions=tuple(sorted({c.attribution for c in used if c.attribution})),
+    )
 
 
 def _apply(view: View, rule: NearRule | RootsRule | WorksRule | RainRule, project: Project, buffer_m: float) -> Outcome:
@@ -77,7 +87,7 @@ def _apply(view: View, rule: NearRule | RootsRule | WorksRule | RainRule, projec
         advice=rule.advice,
     )
     # Asked before anything is looked up: the answer is the same whether or not the data exist.
-    if rule.restricted and view.profile == "open":
+    if rule.restricted and view.profile == OPEN:
         return replace(base, state="not_permitted")
     collection = view.collections.get(rule.collection)
     if collection is None:
@@ -90,11 +100,30 @@ def _apply(view: View, rule: NearRule | RootsRule | WorksRule | RainRule, projec
         return rain.apply(view, rule, project, buffer_m, base)
     if collection.geometry is None:
         return replace(base, state="missing", text="Die Ebene hat keine Geometrie.")
-    names = {field.name for field in collection.fields}
-    unknown = [name for name in _attributes(rule) if name not in names]
-    if unknown:
-        return replace(base, state="missing", text=f"Der Ebene fehlt das Feld {', '.join(unknown)}.")
+    if fault := _misfit(rule, collection):
+        return replace(base, state="missing", text=fault)
     return _vector(view, rule, collection, project, buffer_m, base)
+
+
+_DAYS = ("date", "datetime")
+_NUMBERS = ("integer", "number", "decimal")
+
+
+def _misfit(rule: NearRule | RootsRule | WorksRule, collection: Collection) -> str:
+    """Return why the rule cannot be asked of what this profile sees of the layer, or nothing."""
+    types = {field.name: field.type for field in collection.fields}
+    unknown = [name for name in _attributes(rule) if name not in types]
+    if unknown:
+        return f"Der Ebene fehlt das Feld {', '.join(unknown)}."
+    if isinstance(rule, WorksRule):
+        for name in (rule.begin, rule.end):
+            if types[name] not in _DAYS:
+                return f"Das Feld {name} der Ebene ist kein Datum."
+    if isinstance(rule, RootsRule):
+        for name in (rule.crown_diameter_m, rule.girth_cm):
+            if name and types[name] not in _NUMBERS:
+                return f"Das Feld {name} der Ebene ist keine Zahl."
+    return ""
 
 
 def _attributes(rule: NearRule | RootsRule | WorksRule) -> tuple[str, ...]:
@@ -110,9 +139,15 @@ def _vector(
     view: View, rule: NearRule | RootsRule | WorksRule, collection: Collection, project: Project, buffer_m: float, base: Outcome
 ) -> Outcome:
     reach, widest = _reach(rule, buffer_m)
+    assert collection.geometry is not None
+    same = collection.geometry.srid == project.srid
+    box = sql.SQL("ST_Expand(p, {})").format(widest(view.relation(rule.collection)))
+    if not same:  # the column keeps its index; a metre more, as a box in one CRS is none in another
+        box = sql.SQL("ST_Transform(ST_Expand({}, 1), {})").format(box, sql.Literal(collection.geometry.srid))
+    place = sql.SQL("geom") if same else sql.SQL("ST_Transform(geom, {})").format(sql.Literal(project.srid))
     conditions: list[sql.Composable] = [
-        sql.SQL("geom && ST_Expand(p, {}) AND ST_Distance(geom, p) {} {}").format(
-            widest(view.relation(rule.collection)), sql.SQL("<" if isinstance(rule, RootsRule) else "<="), reach
+        sql.SQL("geom && {} AND ST_Distance({}, p) {} {}").format(
+            box, place, sql.SQL("<" if isinstance(rule, RootsRule) else "<="), reach
         )
     ]
     parameters: dict[str, Any] = {"project": project.ewkb}
@@ -126,20 +161,27 @@ def _vector(
     if project.own and project.own[0] == rule.collection:
         conditions.append(sql.SQL("sg_id::text <> %(own)s"))
         parameters["own"] = project.own[1]
-    days: sql.Composable = sql.SQL("NULL::date, NULL::date")
+    days: sql.Composable = sql.SQL("NULL::date AS d1, NULL::date AS d2")
     if isinstance(rule, WorksRule):
-        days = sql.SQL("{}::date, {}::date").format(sql.Identifier(rule.begin), sql.Identifier(rule.end))
+        days = sql.SQL("{}::date AS d1, {}::date AS d2").format(sql.Identifier(rule.begin), sql.Identifier(rule.end))
         conditions.append(_when(rule, project, parameters))
-    shown = sql.SQL(", ").join(sql.Identifier(name) for name in rule.show) if rule.show else sql.SQL("NULL")
+    shown = [(sql.Identifier(name), sql.Identifier(f"s{number}")) for number, name in enumerate(rule.show)]
+    # What is listed is chosen first: intersections and GeoJSON of the others would be work for nothing.
+    # An invalid geometry that a contract let pass must not end the check of all others.
     statement = sql.SQL(
-        """SELECT sg_id::text, ST_Distance(geom, p), ST_Area(ST_Intersection(geom, p)), ST_Length(ST_Intersection(geom, p)),
-                  ST_Dimension(geom), ST_Dimension(p), {days}, count(*) OVER (),
-                  ST_AsGeoJSON(ST_Transform(geom, 4326), 7), ST_AsGeoJSON(geom, 2), {shown}
-           FROM {relation}, (SELECT decode(%(project)s, 'hex')::geometry AS p) q
-           WHERE {conditions} ORDER BY 2, 1 LIMIT {limit}"""
+        """SELECT id, distance, ST_Area(common), ST_Length(common), ST_Dimension(g), ST_Dimension(p), d1, d2, total,
+                  ST_AsGeoJSON(ST_Transform(g, 4326), 7), ST_AsGeoJSON(g, 2) {names}
+           FROM (SELECT *, ST_Intersection(CASE WHEN ST_IsValid(g) THEN g ELSE ST_MakeValid(g) END, p) AS common
+                 FROM (SELECT sg_id::text AS id, {place} AS g, p, ST_Distance({place}, p) AS distance, {days}, count(*) OVER () AS total {shown}
+                       FROM {relation}, (SELECT decode(%(project)s, 'hex')::geometry AS p) project
+                       WHERE {conditions} ORDER BY distance, id COLLATE "C" LIMIT {limit}) found
+                 OFFSET 0) listed
+           ORDER BY distance, id COLLATE "C" """
     ).format(
+        names=sql.Composed([sql.SQL(", ") + alias for _, alias in shown]),
+        place=place,
         days=days,
-        shown=shown,
+        shown=sql.Composed([sql.SQL(", ") + name + sql.SQL(" AS ") + alias for name, alias in shown]),
         relation=view.relation(rule.collection),
         conditions=sql.SQL(" AND ").join(conditions),
         limit=sql.Literal(MAX_LISTED),
@@ -198,9 +240,10 @@ def _hit(row: tuple[Any, ...], rule: NearRule | RootsRule | WorksRule, collectio
             )
         else:
             common = (max(begin or date.min, project.begin or date.min), min(end or date.max, project.end or date.max))
-            days = None if date.min in common or date.max in common else common
+            dated = project.begin is not None or project.end is not None
+            days = common if dated and date.min not in common and date.max not in common else None
     name = (
-        " · ".join(_value(collection, name, value) for name, value in zip(rule.show, row[11:], strict=False) if value is not None)
+        " · ".join(_value(collection, name, value) for name, value in zip(rule.show, row[11:], strict=True) if value is not None)
         or identifier
     )
     return Hit(
@@ -223,16 +266,22 @@ def _value(collection: Collection, name: str, value: Any) -> str:
     if isinstance(value, date):
         return f"{value:%d.%m.%Y}"
     if isinstance(value, float):
-        return f"{value:g}".replace(".", ",") + (f" {field.unit}" if field.unit else "")
+        return _with_unit(f"{value:g}".replace(".", ","), field.unit)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _with_unit(str(value), field.unit)
     return str(value)
 
 
+def _with_unit(text: str, unit: str | None) -> str:
+    return f"{text} {unit}" if unit and unit != "1" else text
+
+
 def _sentence(name: str, distance: float, area: float | None, length: float | None, days: tuple[date, date] | None, gap: int | None) -> str:
-    parts = [name, f"{distance:.1f} m entfernt".replace(".", ",") if distance > 0.005 else "im Vorhaben"]
+    parts = [name, f"{comma(distance, 1)} m entfernt" if distance >= 0.05 else "berührt das Vorhaben"]
     if area:
-        parts.append(f"{area:.1f} m² gemeinsam".replace(".", ","))
+        parts.append(f"{comma(area, 1)} m² gemeinsam")
     if length:
-        parts.append(f"{length:.1f} m gemeinsam".replace(".", ","))
+        parts.append(f"{comma(length, 1)} m gemeinsam")
     if days:
         parts.append(f"gemeinsame Tage {days[0]:%d.%m.%Y} bis {days[1]:%d.%m.%Y}")
     if gap:

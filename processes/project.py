@@ -9,8 +9,9 @@ __all__ = ["Inputs", "Project", "parse", "resolve"]
 
 import json
 import math
+import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from psycopg import sql
@@ -26,6 +27,7 @@ from stadtgrund.catalog import keys
 from stadtgrund.errors import InvalidParameter, NotFound
 
 ALLOWED = ("geometry", "baustelle", "flurstueck", "buffer_m", "from", "to", "format")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 
 
@@ -101,13 +103,16 @@ def _day(data: dict[str, Any], name: str) -> date | None:
     if value in (None, ""):
         return None
     try:
-        return date.fromisoformat(str(value))
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise ValueError(value)
+        return date.fromisoformat(value)
     except ValueError as error:
         raise InvalidParameter(name, str(value), "ein Tag als JJJJ-MM-TT, z. B. 2027-03-01") from error
 
 
 def _buffer(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 500:
+    # Compared before anything else is done with it: an integer may be too large to become a float, and NaN fails both.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 500:
         raise InvalidParameter("buffer_m", str(value), "eine Zahl von 0 bis 500 (Meter)")
     return float(value)
 
@@ -120,7 +125,7 @@ def _geometry(value: Any, ruleset: Ruleset) -> BaseGeometry:
         raise InvalidParameter("geometry", str(found), "eine GeoJSON-Geometrie in CRS84 vom Typ " + ", ".join(TYPES))
     try:
         geometry = shape(value)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, GEOSException) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, GEOSException) as error:
         raise InvalidParameter(
             "geometry", json.dumps(value)[:80], "eine vollständige GeoJSON-Geometrie; ein Ring hat mindestens vier Ecken"
         ) from error
@@ -167,26 +172,31 @@ def resolve(view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseG
                 "ein Vorhaben im Stadtgebiet " + " ".join(f"{v:.4f}" for v in city.bounds) + " (Länge Breite, CRS84)" + hint,
             )
         row = view.conn.execute(
-            "SELECT encode(ST_AsEWKB(g), 'hex'), ST_Area(g) FROM (SELECT ST_Transform(ST_GeomFromWKB(%s, 4326), %s::integer) AS g) q",
+            "SELECT encode(ST_AsEWKB(g), 'hex'), ST_Area(g), greatest(ST_XMax(g) - ST_XMin(g), ST_YMax(g) - ST_YMin(g))"
+            " FROM (SELECT ST_Transform(ST_GeomFromWKB(%s, 4326), %s::integer) AS g) q",
             (inputs.geometry.wkb, srid),
         ).fetchone()
         assert row is not None
-        _limit(row[1], ruleset)
+        _limit(row[1], row[2], ruleset)
         return Project("Gezeichnetes Vorhaben", "geometry", None, inputs.begin, inputs.end, row[0], srid)
     if inputs.baustelle is not None:
-        return _looked_up(view, "baustelle", inputs.baustelle, ruleset.baustelle, inputs, ruleset)
+        return _looked_up(view, "baustelle", inputs.baustelle, ruleset.baustelle, inputs, ruleset, srid)
     assert inputs.flurstueck is not None
-    return _looked_up(view, "flurstueck", inputs.flurstueck, ruleset.flurstueck, inputs, ruleset)
+    return _looked_up(view, "flurstueck", inputs.flurstueck, ruleset.flurstueck, inputs, ruleset, srid)
 
 
 def _swapped(geometry: BaseGeometry) -> BaseGeometry:
     return transform(geometry, lambda xy: xy[:, ::-1])
 
 
-def _limit(area_m2: float, ruleset: Ruleset) -> None:
+def _limit(area_m2: float, side_m: float, ruleset: Ruleset) -> None:
     if area_m2 > ruleset.max_area_ha * 10_000:
         raise InvalidParameter(
             "geometry", f"{area_m2 / 10_000:.0f} ha", f"höchstens {ruleset.max_area_ha:g} ha; bitte in Abschnitte teilen"
+        )
+    if side_m > ruleset.max_extent_km * 1000:
+        raise InvalidParameter(
+            "geometry", f"{side_m / 1000:.1f} km", f"höchstens {ruleset.max_extent_km:g} km Ausdehnung; bitte in Abschnitte teilen"
         )
 
 
@@ -197,14 +207,24 @@ def _looked_up(
     lookup: Lookup | None,
     inputs: Inputs,
     ruleset: Ruleset,
+    srid: int,
 ) -> Project:
     if lookup is None or lookup.collection not in view.collections:
         raise NotFound(f"Eine Suche nach {kind} gibt es hier nicht.", remedy="Geben Sie das Vorhaben als geometry an.")
     collection = view.collections[lookup.collection]
-    assert collection.geometry is not None
-    columns: list[sql.Composable] = [sql.SQL("sg_id::text"), sql.SQL("encode(ST_AsEWKB(geom), 'hex')"), sql.SQL("ST_Area(geom)")]
+    names = {field.name for field in collection.fields}
+    if collection.geometry is None or (lookup.key and lookup.key not in names):
+        raise NotFound(f"Eine Suche nach {kind} gibt es hier nicht.", remedy="Geben Sie das Vorhaben als geometry an.")
+    place = sql.SQL("ST_Transform(geom, {})").format(sql.Literal(srid))
+    columns: list[sql.Composable] = [
+        sql.SQL("sg_id::text"),
+        sql.SQL("encode(ST_AsEWKB({}), 'hex')").format(place),
+        sql.SQL("ST_Area({})").format(place),
+        sql.SQL("greatest(ST_XMax({g}) - ST_XMin({g}), ST_YMax({g}) - ST_YMin({g}))").format(g=place),
+    ]
     for name in (lookup.title, lookup.begin, lookup.end):
-        columns.append(sql.Identifier(name) if name else sql.SQL("NULL"))
+        # A form may lack a field that the rules know: the project is then without it, not an error.
+        columns.append(sql.Identifier(name) if name in names else sql.SQL("NULL"))
     conditions: list[sql.Composable] = [sql.SQL("sg_id::text = %s")]
     values = [wanted]
     if lookup.key:
@@ -219,10 +239,17 @@ def _looked_up(
             f"{collection.title.de}: {wanted!r} gibt es nicht.",
             remedy="Prüfen Sie die Kennung in der Sammlung " + collection.id + " oder geben Sie das Vorhaben als geometry an.",
         )
-    _limit(row[2], ruleset)
-    begin, end = inputs.begin or row[4], inputs.end or row[5]
-    own = (collection.id, row[0]) if kind == "baustelle" else None
-    return Project(str(row[3] or f"{collection.title.de} {wanted}"), kind, row[0], begin, end, row[1], collection.geometry.srid, own)
+    _limit(row[2], row[3], ruleset)
+    begin, end = inputs.begin or _date(row[5]), inputs.end or _date(row[6])
+    if begin and end and end < begin:
+        raise InvalidParameter("to", end.isoformat(), f"ein Tag ab dem Beginn {begin.isoformat()}; bitte beide Tage angeben")
+    return Project(str(row[4] or f"{collection.title.de} {wanted}"), kind, row[0], begin, end, row[1], srid, (collection.id, row[0]))
+
+
+def _date(value: object) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else None
 
 
 def _normalised(lookup: Lookup, kind: str, wanted: str) -> str:

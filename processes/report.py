@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Hit", "Outcome", "Report", "State", "as_json"]
+__all__ = ["Background", "Hit", "Outcome", "Report", "State", "as_json", "comma", "points"]
 
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -52,6 +52,16 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Background:
+    """What lies around the project, drawn pale under it: GeoJSON in the storage CRS; `name` is written once."""
+
+    geometry: dict[str, Any]
+    fill: str | None
+    line: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
 class Report:
     """A check: the project, the rules' outcomes and what they rest on."""
 
@@ -71,6 +81,8 @@ class Report:
     created: datetime
     ruleset: str
     outcomes: tuple[Outcome, ...] = field(default=())
+    background: tuple[Background, ...] = field(default=())
+    attributions: tuple[str, ...] = field(default=())
 
     def summary(self) -> dict[str, int]:
         """Hits by class; rules without data or without permission count as Datenlücke."""
@@ -81,6 +93,27 @@ class Report:
             elif outcome.state != "empty":
                 counts["Datenlücke"] += 1
         return counts
+
+
+def comma(value: float, digits: int) -> str:
+    """Return a number as German text."""
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def points(geometry: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return all positions of a GeoJSON geometry as x, y."""
+    found: list[tuple[float, float]] = []
+
+    def walk(coordinates: Any) -> None:
+        if coordinates and isinstance(coordinates[0], int | float):
+            found.append((float(coordinates[0]), float(coordinates[1])))
+        else:
+            for part in coordinates:
+                walk(part)
+
+    for part in geometry.get("geometries", [geometry]):
+        walk(part["coordinates"])
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -96,7 +129,7 @@ def _plain(value: Any) -> Any:
 def as_json(report: Report) -> dict[str, Any]:
     """Return the JSON form; what is None is left out, geometries are CRS84 only."""
     data = asdict(report)
-    for name in ("storage", "buffered", "outcomes"):
+    for name in ("storage", "buffered", "outcomes", "background"):
         del data[name]
     project = {name: data.pop(name) for name in ("title", "kind", "id", "begin", "end", "buffer_m", "area_m2", "length_m", "geometry")}
     rules = []

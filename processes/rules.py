@@ -5,7 +5,7 @@ One YAML file a process in the deployment's `rules/`. Distances are metres in th
 
 from __future__ import annotations
 
-__all__ = ["Lookup", "NearRule", "RainRule", "RootsRule", "Rule", "RuleClass", "Ruleset", "WorksRule", "read"]
+__all__ = ["BackgroundLayer", "Lookup", "NearRule", "RainRule", "RootsRule", "Rule", "RuleClass", "Ruleset", "WorksRule", "read"]
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -89,13 +89,24 @@ class Lookup(Model):
     end: str | None = None
 
 
+class BackgroundLayer(Model):
+    """A collection drawn pale under the printed map, in the order of the list; `label`: an attribute written once per value."""
+
+    collection: str
+    fill: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
+    line: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+    label: str | None = None
+
+
 class Ruleset(Model):
     """All rules of a deployment with their version, and where projects are looked up."""
 
     version: str
     baustelle: Lookup | None = None
     flurstueck: Lookup | None = None
+    background: tuple[BackgroundLayer, ...] = ()
     max_area_ha: Annotated[float, Field(gt=0)] = 500
+    max_extent_km: Annotated[float, Field(gt=0)] = 20
     max_vertices: Annotated[int, Field(ge=10)] = 5000
     rules: tuple[Rule, ...]
 

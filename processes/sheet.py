@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from processes.report import CLASSES, Hit, Outcome, Report
+from processes.background import frame
+from processes.report import CLASSES, Background, Hit, Outcome, Report, comma, points
 
 BERLIN = ZoneInfo("Europe/Berlin")
 COLOURS = {"Konflikt": "#b3261e", "Synergie": "#1b7a3d", "Auflage": "#a15c00", "Hinweis": "#0b5c8a", "Datenlücke": "#5d6b78"}
@@ -43,14 +44,15 @@ th{background:#f3f6f9}
 footer{margin-top:14px;font-size:12px;color:#44515e;border-top:1px solid #c9d2dc;padding-top:6px}
 @page{size:A4;margin:14mm}
 @media print{body{padding:0}}
-"""
+""" + "".join(f".{name}{{border-color:{colour}}}.lamp.{name}{{border-color:#c9d2dc;border-top-color:{colour}}}\n" for name, colour in COLOURS.items())
+"""The only style sheet of the page. No element has a style of its own: a content security policy can name this one by its hash."""
 
 
-def render(report: Report, attribution: str = "") -> str:
+def render(report: Report) -> str:
     """Return the page."""
     summary = report.summary()
     lamps = "".join(
-        f'<div class="lamp" style="border-top-color:{COLOURS[name]}"><b>{summary[name]}</b>{name}<br><small>{MEANING[name]}</small></div>'
+        f'<div class="lamp {name}"><b>{summary[name]}</b>{name}<br><small>{MEANING[name]}</small></div>'
         for name in CLASSES
     )
     hits = sorted((o for o in report.outcomes if o.state == "hit"), key=lambda o: CLASSES.index(o.rule_class))
@@ -69,7 +71,7 @@ Erstellt am {_time(report.created)} in der Sicht „{escape(report.profile)}“ 
 <h2>Ohne Treffer oder nicht prüfbar</h2>{_rest(rest)}
 <h2>Grundlagen</h2>{_basis(report.outcomes)}
 <footer>Die Prüfung ersetzt keine Leitungsauskunft und keine Anordnung. „Nichts gefunden“ gilt für die genannten Daten und Stände.
-{escape(attribution)}</footer>
+{escape("Quellen: " + "; ".join(report.attributions) if report.attributions else "")}</footer>
 </body></html>
 """
 
@@ -86,7 +88,7 @@ def _time(moment: datetime) -> str:
 
 def _size(report: Report) -> str:
     if report.area_m2:
-        return f"{report.area_m2 / 10_000:.2f} ha".replace(".", ",")
+        return f"{comma(report.area_m2 / 10_000, 2)} ha"
     return f"{report.length_m:.0f} m" if report.length_m else "Punkt"
 
 
@@ -99,7 +101,7 @@ def _rule(outcome: Outcome, numbers: dict[int, str]) -> str:
     advice = f'<p class="advice">{escape(outcome.advice)}</p>' if outcome.advice else ""
     source = f" · Maß: {escape(outcome.source)}" if outcome.source else ""
     return (
-        f'<div class="rule" style="border-color:{COLOURS[outcome.rule_class]}"><h3>{escape(outcome.rule_class)}: {escape(outcome.title)}'
+        f'<div class="rule {outcome.rule_class}"><h3>{escape(outcome.rule_class)}: {escape(outcome.title)}'
         f" ({outcome.count})</h3>{advice}{table}<p>Zuständig: {escape(outcome.office)}{source}</p></div>"
     )
 
@@ -127,22 +129,15 @@ def _basis(outcomes: tuple[Outcome, ...]) -> str:
 
 def _map(report: Report, outcomes: list[Outcome], numbers: dict[int, str]) -> str:
     """Draw buffer, project and numbered hits in the storage CRS; y points up, so it is flipped."""
-    xs, ys = zip(*_points(report.buffered), strict=True)
-    margin = max(max(xs) - min(xs), max(ys) - min(ys), 40) * 0.15
-    left, right, bottom, top = min(xs) - margin, max(xs) + margin, min(ys) - margin, max(ys) + margin
+    left, bottom, right, top = frame(report)
     width, height = right - left, top - bottom
-    if height < width * 0.45:
-        bottom, top = bottom - (width * 0.45 - height) / 2, top + (width * 0.45 - height) / 2
-        height = top - bottom
-    if height > width * 0.8:
-        left, right = left - (height / 0.8 - width) / 2, right + (height / 0.8 - width) / 2
-        width = right - left
     unit = width / 760
-    parts = []
+    parts = [_around(b, left, top, unit) for b in report.background]
     for outcome in sorted(outcomes, key=lambda o: -CLASSES.index(o.rule_class)):
         for hit in outcome.hits:
             if hit.storage:
                 parts.append(_shape(hit.storage, left, top, COLOURS[outcome.rule_class], 0.25, 1.6 * unit, 4 * unit))
+    parts.append(_names(report, left, right, bottom, top, unit))
     parts.append(_shape(report.buffered, left, top, "#b35c00", 0.0, 1.2 * unit, 4 * unit, dash=5 * unit))
     parts.append(_shape(report.storage, left, top, "#f0a500", 0.3, 2.5 * unit, 6 * unit))
     for outcome in outcomes:
@@ -161,6 +156,42 @@ def _map(report: Report, outcomes: list[Outcome], numbers: dict[int, str]) -> st
     )
 
 
+def _around(background: Background, left: float, top: float, unit: float) -> str:
+    return _shape(background.geometry, left, top, background.line, 1.0, unit, 2 * unit, inside=background.fill or "none")
+
+
+def _names(report: Report, left: float, right: float, bottom: float, top: float, unit: float) -> str:
+    """Write each name of the surroundings once, at the middle of the longest part that bears it, where no other name stands."""
+    longest: dict[str, list[tuple[float, float]]] = {}
+    for background in report.background:
+        place = points(background.geometry)
+        if background.name and _span_of(place) > _span_of(longest.get(background.name, [])):
+            longest[background.name] = place
+    texts: list[str] = []
+    taken: list[tuple[float, float]] = []
+    for name, place in sorted(longest.items(), key=lambda entry: (-_span_of(entry[1]), entry[0])):
+        xs, ys = zip(*place, strict=True)
+        x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+        half = len(name) * 2.8 * unit
+        if not (left + half < x < right - half and bottom + 40 * unit < y < top - 12 * unit):
+            continue
+        if any(abs(x - other[0]) < 90 * unit and abs(y - other[1]) < 16 * unit for other in taken):
+            continue
+        taken.append((x, y))
+        texts.append(
+            f'<text x="{x - left:.2f}" y="{top - y:.2f}" font-size="{10 * unit:.2f}" text-anchor="middle" fill="#5d6b78" '
+            f'stroke="#fff" stroke-width="{2.5 * unit:.2f}" paint-order="stroke">{escape(name)}</text>'
+        )
+    return "".join(texts)
+
+
+def _span_of(place: list[tuple[float, float]]) -> float:
+    if not place:
+        return 0.0
+    xs, ys = zip(*place, strict=True)
+    return max(xs) - min(xs) + max(ys) - min(ys)
+
+
 def _bar_m(width: float) -> float:
     for length in (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0):
         if length <= width / 4:
@@ -168,25 +199,20 @@ def _bar_m(width: float) -> float:
     return 2.0
 
 
-def _points(geometry: dict[str, Any]) -> list[tuple[float, float]]:
-    found: list[tuple[float, float]] = []
-
-    def walk(coordinates: Any) -> None:
-        if coordinates and isinstance(coordinates[0], int | float):
-            found.append((float(coordinates[0]), float(coordinates[1])))
-        else:
-            for part in coordinates:
-                walk(part)
-
-    for part in geometry.get("geometries", [geometry]):
-        walk(part["coordinates"])
-    return found
-
-
-def _shape(geometry: dict[str, Any], left: float, top: float, colour: str, fill: float, line: float, radius: float, dash: float = 0) -> str:
+def _shape(
+    geometry: dict[str, Any],
+    left: float,
+    top: float,
+    colour: str,
+    fill: float,
+    line: float,
+    radius: float,
+    dash: float = 0,
+    inside: str | None = None,
+) -> str:
     kind, coordinates = geometry["type"], geometry.get("coordinates", [])
     if kind == "GeometryCollection":
-        return "".join(_shape(part, left, top, colour, fill, line, radius, dash) for part in geometry["geometries"])
+        return "".join(_shape(part, left, top, colour, fill, line, radius, dash, inside) for part in geometry["geometries"])
     if kind in ("Point", "MultiPoint"):
         points = [coordinates] if kind == "Point" else coordinates
         return "".join(
@@ -198,14 +224,14 @@ def _shape(geometry: dict[str, Any], left: float, top: float, colour: str, fill:
     closed = "Z" if "Polygon" in kind else ""
     path = "".join("M" + "L".join(f"{p[0] - left:.2f} {top - p[1]:.2f}" for p in ring) + closed for ring in rings)
     dashed = f' stroke-dasharray="{dash:.2f}"' if dash else ""
-    inside = f'fill="{colour}" fill-opacity="{fill}" fill-rule="evenodd"' if closed else 'fill="none"'
-    return f'<path d="{path}" {inside} stroke="{colour}" stroke-width="{line:.2f}"{dashed}/>'
+    filled = f'fill="{inside or colour}" fill-opacity="{fill}" fill-rule="evenodd"' if closed else 'fill="none"'
+    return f'<path d="{path}" {filled} stroke="{colour}" stroke-width="{line:.2f}"{dashed}/>'
 
 
 def _number(hit: Hit, number: str, left: float, right: float, bottom: float, top: float, unit: float, colour: str) -> str:
     if hit.storage is None:
         return ""
-    inside = [p for p in _points(hit.storage) if left <= p[0] <= right and bottom <= p[1] <= top]
+    inside = [p for p in points(hit.storage) if left <= p[0] <= right and bottom <= p[1] <= top]
     if not inside:
         return ""
     x, y = inside[len(inside) // 2]

@@ -34,7 +34,7 @@ def read(conn: psycopg.Connection[Any], profile: str, files: Path) -> View:
     rows = conn.execute(sql.SQL("SELECT collection FROM {}").format(sql.Identifier(schema, "sg_state"))).fetchall()
     collections = {c.id: c for c in (Collection.model_validate(row[0]) for row in rows)}
     found = conn.execute(
-        sql.SQL("SELECT dataset, version, path FROM {} WHERE media_type LIKE 'image/tiff%%'").format(sql.Identifier(schema, "sg_files"))
+        sql.SQL("SELECT dataset, version, path FROM {} WHERE media_type LIKE 'image/tiff%'").format(sql.Identifier(schema, "sg_files"))
     ).fetchall()
     rasters = {
         dataset: files / path

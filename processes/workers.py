@@ -9,13 +9,13 @@ import json
 import logging
 import os
 import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from stadtgrund import errors
-from stadtgrund.errors import Busy, InvalidParameter, StadtgrundError
+from stadtgrund.errors import Busy, InvalidParameter, StadtgrundError, TooLarge
 
 LOGGER = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 64 << 20
@@ -38,10 +38,13 @@ class Workers:
         Children per profile; further requests wait.
     timeout_s : float
         A check that takes longer is ended with its child.
+    environment : mapping, optional
+        Environment of the children, which read their settings from it; by default ours.
     """
 
-    def __init__(self, size: int = 2, timeout_s: float = 60) -> None:
-        self._size, self._timeout_s = size, timeout_s
+    def __init__(self, size: int = 2, timeout_s: float = 60, environment: Mapping[str, str] | None = None) -> None:
+        self._size, self._timeout_s, self._environment = size, timeout_s, environment
+        self._all: set[asyncio.subprocess.Process] = set()
         self._idle: dict[str, list[asyncio.subprocess.Process]] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
 
@@ -62,30 +65,35 @@ class Workers:
                     await child.stdin.drain()
                     line = await child.stdout.readline()
             except TimeoutError as error:
-                child.kill()
-                await child.wait()
+                await self._end(child)
                 raise Busy(
                     f"Die Prüfung dauerte länger als {self._timeout_s:g} s.", remedy="Bitte ein kleineres Vorhaben prüfen."
                 ) from error
             except (BrokenPipeError, ConnectionResetError):
                 line = b""
+            except ValueError:  # a line over the limit: what is left of it would be read by the next request
+                await self._end(child)
+                raise TooLarge("Der Prüfbericht ist zu groß.", remedy="Bitte ein kleineres Vorhaben prüfen.") from None
             except asyncio.CancelledError:
                 child.kill()  # its answer would be read by the next request
+                self._all.discard(child)
                 raise
-        if not line:
-            LOGGER.error("a process child ended with %s", await child.wait())
-            raise Busy("Die Prüfung wurde abgebrochen.", remedy="Bitte erneut versuchen.")
-        self._idle.setdefault(profile, []).append(child)
+            if not line:
+                LOGGER.error("a process child ended with %s", await self._end(child))
+                raise Busy("Die Prüfung wurde abgebrochen.", remedy="Bitte erneut versuchen.")
+            self._idle.setdefault(profile, []).append(child)
         return _read(json.loads(line))
 
     async def close(self) -> None:
-        """End all children."""
-        for children in self._idle.values():
-            for child in children:
-                if child.returncode is None:
-                    child.terminate()
-                    await child.wait()
+        """End all children, those at work too."""
         self._idle.clear()
+        await asyncio.gather(*(self._end(child) for child in tuple(self._all)))
+
+    async def _end(self, child: asyncio.subprocess.Process) -> int:
+        self._all.discard(child)
+        if child.returncode is None:
+            child.kill()  # it only reads, so there is nothing that it could leave half done
+        return await child.wait()
 
     @asynccontextmanager
     async def _place(self, profile: str) -> AsyncIterator[None]:
@@ -106,7 +114,8 @@ class Workers:
             child = idle.pop()
             if child.returncode is None:
                 return child
-        return await asyncio.create_subprocess_exec(
+            self._all.discard(child)
+        child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "processes",
@@ -114,8 +123,10 @@ class Workers:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=MAX_ANSWER_BYTES,
-            env={**os.environ},
+            env=dict(os.environ if self._environment is None else self._environment),
         )
+        self._all.add(child)
+        return child
 
 
 def _read(data: dict[str, Any]) -> Answer:

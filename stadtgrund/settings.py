@@ -137,6 +137,22 @@ class Settings:
             server=ServerSettings(host, port, _integer(env, "STADTGRUND_WORKERS", 2, 1, 64), public),
         )
 
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment in which a child process reads these settings; `base`, by default ours, is what else it has."""
+        mine = {
+            "STADTGRUND_CONFIG": str(self.deployment.config),
+            "STADTGRUND_DATA": str(self.deployment.data or ""),
+            "STADTGRUND_VAR": str(self.paths.var),
+            "DATABASE_URL": self.database.url.reveal() if self.database.url else "",
+            "STADTGRUND_STATEMENT_TIMEOUT_MS": str(self.database.statement_timeout_ms),
+            "STADTGRUND_POOL_MAX": str(self.database.pool_max),
+            "STADTGRUND_HOST": self.server.host,
+            "STADTGRUND_PORT": str(self.server.port),
+            "STADTGRUND_WORKERS": str(self.server.workers),
+            "PUBLIC_URL": self.server.public_url,
+        }
+        return {**(os.environ if base is None else base), **mine}
+
 
 def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     raw = env.get(name) or str(default)

@@ -84,7 +84,7 @@ class Columns:
     def __init__(self, names: Iterable[str], *, numbers: bool, watch: Callable[[str, pa.Array], None] | None = None) -> None:
         self._numbers, self._watch = numbers, watch
         self.by_name: dict[str, Column] = {}
-        self._names = tuple(names)
+        self.names = tuple(names)
         self.rows = 0
         self.totals: list[TotalRow] = []
         self.last_row = 0
@@ -94,7 +94,7 @@ class Columns:
         """Take in a batch of the source (with its `ROW`)."""
         texts: dict[str, pa.Array] = {}
         hashes: dict[str, np.ndarray] = {}
-        for name in self._names:
+        for name in self.names:
             array = batch.column(name)
             array = array.storage if isinstance(array, pa.ExtensionArray) else array
             column = self.by_name.get(name)
@@ -180,7 +180,7 @@ class Columns:
             if not 0 < sum(self.by_name[name].totals.values()) <= _KEPT_TOTALS:
                 continue
             for index in np.flatnonzero(pc.fill_null(pc.match_substring_regex(text, TOTALS), False).to_numpy(zero_copy_only=False)):
-                empty = frozenset(other for other in self._names if _is_empty(texts.get(other), batch.column(other), int(index)))
+                empty = frozenset(other for other in self.names if _is_empty(texts.get(other), batch.column(other), int(index)))
                 self.totals.append(TotalRow(int(batch.column(ROW)[int(index)].as_py()), name, str(text[int(index)].as_py()), empty))
 
     def settle(self) -> None:

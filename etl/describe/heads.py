@@ -58,7 +58,10 @@ def read(path: Path, sheet: str | None) -> Head:
     row = _header_row(rows)
     if row is None:
         raise SourceError(
-            say(f"{path.name}: Eine Zeile mit Spaltennamen ist nicht zu erkennen.", f"{path.name}: There seems to be no row of column names."),
+            say(
+                f"{path.name}: Eine Zeile mit Spaltennamen ist nicht zu erkennen.",
+                f"{path.name}: There seems to be no row of column names.",
+            ),
             remedy=say(
                 "Setzen Sie eine Zeile mit den Namen vor die Daten (bei Verfahren ohne Kopfzeile aus deren Beschreibung).",
                 "Put a row with the names before the data.",
@@ -89,7 +92,10 @@ def _csv(path: Path, head: Head) -> list[list[str]]:
             )
         if found.doubly_encoded:
             head.notes.append(f"{path.name} ist vermutlich doppelt kodiert („Ã¤“ statt „ä“); bitten Sie die Quelle um einen neuen Export.")
-        with _raw(path) as raw, io.TextIOWrapper(io.BufferedReader(Utf8Stream(raw, found.name, path.name), _BLOCK), "utf-8", newline="") as text:
+        with (
+            _raw(path) as raw,
+            io.TextIOWrapper(io.BufferedReader(Utf8Stream(raw, found.name, path.name), _BLOCK), "utf-8", newline="") as text,
+        ):
             lines = list(islice(text, 4 * _LOOKED_AT))
     except (gzip.BadGzipFile, EOFError) as error:
         raise SourceError(
@@ -97,7 +103,9 @@ def _csv(path: Path, head: Head) -> list[list[str]]:
             remedy=say("Lassen Sie sich die Datei neu geben.", "Ask for the file again."),
         ) from error
     if not any(line.strip() for line in lines):
-        raise SourceError(say(f"{path.name} ist leer.", f"{path.name} is empty."), remedy=say("Lassen Sie sie sich neu geben.", "Ask for it again."))
+        raise SourceError(
+            say(f"{path.name} ist leer.", f"{path.name} is empty."), remedy=say("Lassen Sie sie sich neu geben.", "Ask for it again.")
+        )
     parsed = {sign: _parsed(lines, sign) for sign in _DELIMITERS}
     chosen = max(parsed, key=lambda sign: _evenness(parsed[sign]))
     if _evenness(parsed[chosen])[0] > 0:
@@ -144,7 +152,10 @@ def _sheet(path: Path, wanted: str | None, head: Head) -> list[list[str]]:
         ) from error
     try:
         contents = {
-            name: [["" if cell is None else str(cell).strip() for cell in row] for row in islice(book[name].iter_rows(values_only=True), _LOOKED_AT)]
+            name: [
+                ["" if cell is None else str(cell).strip() for cell in row]
+                for row in islice(book[name].iter_rows(values_only=True), _LOOKED_AT)
+            ]
             for name in book.sheetnames
         }
     finally:
@@ -157,11 +168,18 @@ def _sheet(path: Path, wanted: str | None, head: Head) -> list[list[str]]:
         )
     if wanted is None and len(filled) > 1:
         raise UsageError(
-            say(f"{path.name} hat {len(filled)} Blätter: {', '.join(filled)}.", f"{path.name} has {len(filled)} sheets: {', '.join(filled)}."),
-            remedy=say("Wählen Sie eines mit --layer NAME; je Blatt entsteht ein Datensatz.", "Choose one with --layer NAME; each is a dataset."),
+            say(
+                f"{path.name} hat {len(filled)} Blätter: {', '.join(filled)}.",
+                f"{path.name} has {len(filled)} sheets: {', '.join(filled)}.",
+            ),
+            remedy=say(
+                "Wählen Sie eines mit --layer NAME; je Blatt entsteht ein Datensatz.", "Choose one with --layer NAME; each is a dataset."
+            ),
         )
     if not filled:
-        raise SourceError(say(f"{path.name} ist leer.", f"{path.name} is empty."), remedy=say("Lassen Sie sie sich neu geben.", "Ask for it again."))
+        raise SourceError(
+            say(f"{path.name} ist leer.", f"{path.name} is empty."), remedy=say("Lassen Sie sie sich neu geben.", "Ask for it again.")
+        )
     chosen = wanted or filled[0]
     if len(contents) > 1:
         head.source["sheet"] = chosen

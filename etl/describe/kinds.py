@@ -21,7 +21,13 @@ SURE_SYMBOLS = frozenset(
 """Texts that mean "no value" wherever they stand."""
 SYMBOLS = SURE_SYMBOLS | {"-", "–", "—", ".", "..", "...", "…", "/", "//", "x", "X", "NA", "-9999", "-999", "-99999", "?", "*"}
 """Texts that mean "no value" in a column of numbers or dates; official statistics use several, each with a meaning of its own."""
-TOTALS = r"(?i)^(summe|gesamt|gesamtsumme|gesamtergebnis|insgesamt|total|zusammen|gesamtstadt|stadt gesamt|stadt insgesamt|alle)( .*)?$"
+PLACES = r"^(Land|Stadt|Landkreis|Kreis|Region|Stadtkreis) [A-ZÄÖÜ]\S*( \S+)?$"
+"""Regular expression of a whole area's name, which in the first or last row of a list of its parts is their total."""
+TOTALS = (
+    r"^((?i:summe|gesamt|gesamtsumme|gesamtergebnis|insgesamt|total|zusammen|gesamtstadt|stadt gesamt|stadt insgesamt|alle)(:| .*)?$|"
+    + PLACES[1:]
+    + ")"
+)
 """Regular expression of words that a row of totals has instead of a key or a name."""
 
 _SAMPLE = 60

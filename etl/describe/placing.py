@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Place", "coordinate_pairs", "find"]
+__all__ = ["Place", "coordinate_pairs", "find", "overlaps"]
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from etl.describe.names import snake
@@ -130,6 +130,13 @@ def _share(sample: np.ndarray, crs: str, box84: tuple[float, float, float, float
     step = max(1, len(sample) // 50)
     hits = [fits(float(x), float(y), crs, box84) for x, y in sample[::step]]
     return sum(hits) / len(hits)
+
+
+def overlaps(bounds: tuple[float, float, float, float], crs: str, deployment: Deployment) -> bool:
+    """Whether a box (xmin, ymin, xmax, ymax) in `crs` touches the city's."""
+    xmin, ymin, xmax, ymax = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True).transform_bounds(*bounds, densify_pts=21)
+    west, south, east, north = deployment.box84
+    return bool(xmin <= east and xmax >= west and ymin <= north and ymax >= south)
 
 
 def _with_operation(place: Place, deployment: Deployment) -> Place:

@@ -187,7 +187,10 @@ def _vector(paths: tuple[Path, ...], location: str, layer: str | None, scratch: 
             if layer not in {name for name, _ in layers}:
                 raise UsageError(
                     say(f"{first.name} hat keine Ebene {layer!r}.", f"{first.name} has no layer {layer!r}."),
-                    remedy=say(f"Vorhanden sind: {', '.join(name for name, _ in layers[:40])}.", f"There are: {', '.join(n for n, _ in layers[:40])}."),
+                    remedy=say(
+                        f"Vorhanden sind: {', '.join(name for name, _ in layers[:40])}.",
+                        f"There are: {', '.join(n for n, _ in layers[:40])}.",
+                    ),
                 )
             chosen = layer if len(layers) > 1 else None
     if chosen:
@@ -233,5 +236,8 @@ def _several(name: str, layers: list[str]) -> UsageError:
     shown = ", ".join(layers[:40]) + (" …" if len(layers) > 40 else "")
     return UsageError(
         say(f"{name} hat {len(layers)} Ebenen: {shown}.", f"{name} has {len(layers)} layers: {shown}."),
-        remedy=say("Wählen Sie eine mit --layer NAME; je Ebene entsteht ein Datensatz.", "Choose one with --layer NAME; each is a dataset of its own."),
+        remedy=say(
+            "Wählen Sie eine mit --layer NAME; je Ebene entsteht ein Datensatz.",
+            "Choose one with --layer NAME; each is a dataset of its own.",
+        ),
     )

@@ -22,6 +22,7 @@ from stadtgrund.catalog.contract import Contract
 from stadtgrund.errors import SourceError
 from stadtgrund.language import say
 
+_CACHE_MB = 64  # GDAL would take 5 % of the memory
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
@@ -75,7 +76,7 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
         The file is no raster, or has no CRS and the contract states none.
     """
     try:
-        with rasterio.open(source) as grid:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(source) as grid:
             crs = _crs(contract, grid, source)
             nodata = contract.source.nodata if contract.source.nodata is not None else grid.nodata
             folder.mkdir(parents=True, exist_ok=True)

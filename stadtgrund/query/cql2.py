@@ -23,7 +23,7 @@ from stadtgrund.query.expression import Expression, Literal, Period, Property, T
 from stadtgrund.query.lexing import MAX_DEPTH, prepare, restore
 from stadtgrund.query.relation import Relation
 from stadtgrund.query.tree import expression_of
-from stadtgrund.query.value import number_text
+from stadtgrund.query.value import integer_text, number_text
 
 LANGUAGES = ("cql2-text", "cql2-json")
 MAX_LENGTH = 32_768
@@ -103,7 +103,9 @@ def equal(relation: Relation, name: str, value: str) -> Expression:
                 if value not in ("true", "false"):
                     raise InvalidFilter("not a boolean")
                 return build.comparison("=", asked, Literal("boolean", value))
-            case "integer" | "number" | "decimal":
+            case "integer":
+                return build.comparison("=", asked, build.number(Decimal(integer_text(value))))
+            case "number" | "decimal":
                 return build.comparison("=", asked, build.number(Decimal(number_text(value))))
             case "date" | "datetime":
                 moment = build.moment(value)

@@ -80,18 +80,15 @@ class City:
         found = [
             name for (name,) in self.ask("SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r'")
         ]
+        database = "(SELECT oid FROM pg_database WHERE datname = current_database())"
         found += [
-            f"lock {row}"
-            for row in self.ask(
-                "SELECT pid, objid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
+            f"lock {row}" for row in self.ask(f"SELECT pid, objid FROM pg_locks WHERE locktype = 'advisory' AND database = {database}")
         ]
         found += [
             application
             for (application,) in self.ask(
-                "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'stadtgrund%%'".replace(
-                    "%%", "%"
-                )
+                "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND starts_with(application_name, 'stadtgrund ')"
             )
         ]
         found += [str(path) for path in (self.db.paths.var / "tmp").glob(f"{self.db.name}-*")]

@@ -126,7 +126,8 @@ def test_a_where_filter_at_the_source(city: City) -> None:
 
 def test_arcs_become_line_segments(city: City) -> None:
     arc = (
-        '<gml:Polygon gml:id="g{0}" srsName="urn:ogc:def:crs:EPSG::25832"><gml:exterior><gml:Ring><gml:curveMember><gml:Curve gml:id="c{0}">'
+        '<gml:Polygon gml:id="g{0}" srsName="urn:ogc:def:crs:EPSG::25832"><gml:exterior><gml:Ring><gml:curveMember>'
+        '<gml:Curve gml:id="c{0}">'
         "<gml:segments><gml:Arc><gml:posList>380000 5700000 380010 5700010 380020 5700000</gml:posList></gml:Arc><gml:LineStringSegment>"
         "<gml:posList>380020 5700000 380000 5700000</gml:posList></gml:LineStringSegment></gml:segments></gml:Curve></gml:curveMember>"
         "</gml:Ring></gml:exterior></gml:Polygon>"

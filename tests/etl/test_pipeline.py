@@ -85,6 +85,14 @@ def test_composite_ids_and_missing_parts(city: City) -> None:
     report = city.published("dinge")
     assert city.rows("dinge", "sg_id") == [("1-a",), ("1-b",)]
     assert [(row[0], row[1]) for row in city.rejected(report)] == [(3, "required"), (4, "unique")]
+    assert {(finding.rule, finding.count) for finding in report.findings} == {("required", 1), ("unique", 1)}
+
+
+def test_a_row_with_several_faults_is_rejected_once(city: City) -> None:
+    write(city, "viele;", "2;b")
+    declare(city, [FIELDS[0], {**FIELDS[1], "required": True}])
+    report = city.published("dinge")
+    assert report.rows_rejected == 1 and [(finding.rule, finding.count) for finding in report.findings] == [("cast", 1)]
 
 
 def test_content_ids_tell_equal_rows_apart_and_stay(city: City) -> None:

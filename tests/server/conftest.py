@@ -67,8 +67,12 @@ AREAS: list[dict[str, Any]] = [
 ]
 FIGURES: list[dict[str, Any]] = [{"schluessel": f"0{n}", "jahr": year, "einwohner": n * 2} for n in (1, 2, 3) for year in (2020, 2021)]
 LINES: list[dict[str, Any]] = [
-    {"leitungsnr": 987000 + n, "verbaumaterial": f"Asbestzement-{n}", "geom": f"LINESTRING(360000 {5700000 + n}, 361000 {5700000 + n})"}
-    for n in range(1, 78)
+    {
+        "leitungsnr": 77_000_000 + n,
+        "verbaumaterial": f"Asbestzement-{n}",
+        "geom": f"LINESTRING(360000 {5700000 + n / 10}, 361000 {5700000 + n / 10})",
+    }
+    for n in range(1, 1778)
 ]
 
 

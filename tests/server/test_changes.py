@@ -126,7 +126,7 @@ def test_what_is_released_appears_for_all(own: tuple[Client, Database, registry.
     released = checked(contract_of(CLOSED))
     forms.reconcile(db, changed(deployment, released), released)
     soon(lambda: client.get("/collections/geheimleitungen").status_code, 200)
-    assert client.json("/collections/geheimleitungen/items")["numberMatched"] == 77
+    assert client.json("/collections/geheimleitungen/items")["numberMatched"] == 1777
 
 
 def test_a_revoked_key_ends_within_seconds(own: tuple[Client, Database, registry.Deployment], monkeypatch: pytest.MonkeyPatch) -> None:

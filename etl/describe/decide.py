@@ -1,0 +1,312 @@
+"""What the columns of a source become: type, key, gaps, null symbols, total rows, id; from what reading them showed."""
+
+from __future__ import annotations
+
+__all__ = ["Decided", "FieldDraft", "decide"]
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import pyarrow as pa
+
+from etl.describe.columns import Column, Columns, TotalRow
+from etl.describe.keytypes import KeyTests, looks_like_key
+from etl.describe.kinds import PLACES, SURE_SYMBOLS, TextKinds
+from etl.describe.names import field_names, snake, title_of
+from etl.describe.sources import Probe
+from stadtgrund.catalog.contract import FieldType
+
+_TEXT_BY_NAME = (
+    r"(schluessel|kennziffer|kennzeichen|plz|postleit|(^|_)(ags|ars|tel|telefon|fax|mobil|hausnr|hnr|blz|iban|gkz)(_|$)|haus_?nummer)"
+)
+_DATE_BY_NAME = r"(datum|date|stand|(^|_)(am|von|bis|tag|beginn|ende)(_|$))"
+_TIME_BY_NAME = r"(^|_)(jahr|year|monat|woche|quartal|datum|stichtag|zeit|tag|stunde)(_|$)"
+_NAME_BY_NAME = r"(^|_)(name|bezeichnung|titel|title|bez)(_|$)|name$|bezeichnung$"
+_RUNNING = r"^(objectid|fid|oid|gid|ogc_fid|id_0|rowid)(_\d)?$"
+_ID_LENGTH = 80
+_FEW = 12
+
+
+@dataclass
+class FieldDraft:
+    """A field of the contract, with the reasons that stand above it as comments."""
+
+    source: str
+    name: str
+    type: FieldType
+    title: str
+    format: str | None = None
+    key: str | None = None
+    required: bool = False
+    unique: bool = False
+    comments: list[str] = field(default_factory=list)
+
+    def as_yaml(self) -> dict[str, Any]:
+        """Return the keys of a contract's field."""
+        made: dict[str, Any] = {"name": self.name}
+        if self.source != self.name:
+            made["from"] = self.source
+        made |= {"type": self.type, "title": {"de": self.title}}
+        made |= {key: value for key, value in (("format", self.format), ("key", self.key)) if value}
+        made |= {key: True for key, value in (("required", self.required), ("unique", self.unique)) if value}
+        return made
+
+
+@dataclass
+class Decided:
+    """The columns as fields, and what follows for the source and the id."""
+
+    fields: list[FieldDraft]
+    rows: int
+    """Rows of data: without total rows."""
+    decimal: str | None = None
+    null_values: tuple[str, ...] = ()
+    skip_rows: dict[str, str] = field(default_factory=dict)
+    id_field: dict[str, Any] = field(default_factory=dict)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
+    """Key of the contract (decimal, null_values, skip_rows, id_field) → reasons."""
+    notes: list[str] = field(default_factory=list)
+
+
+def decide(probe: Probe, columns: Columns, keys: KeyTests, *, left_out: tuple[str, ...] = (), decimal: str | None = None) -> Decided:
+    """Return the fields of all columns but those `left_out` (coordinates); `decimal` is the coordinates' decimal sign, where it is known."""
+    names = [name for name in columns.names if name not in left_out]
+    named = field_names(names)
+    totals = _total_rows(columns) if probe.kind == "table" else []
+    made = Decided([], columns.rows - len(totals))
+    _decide_decimal(made, columns, decimal)
+    if totals:
+        made.skip_rows = {row.column: row.word for row in totals}
+        shown = ", ".join(f"Zeile {row.row} („{row.word}“)" for row in totals)
+        made.remarks["skip_rows"] = [f"Summen sind keine Daten: {shown} wird übergangen und gezählt."]
+    used: Counter[str] = Counter()
+    for name in names:
+        column = columns.by_name[name]
+        draft = FieldDraft(name, named[name].name, "string", probe.labels.get(name) or title_of(name))
+        if named[name].reason:
+            draft.comments.append(f"Heißt an der Quelle „{name}“: {named[name].reason}.")
+        _type(draft, column, keys, made, skipped={row.row for row in totals if row.column == name})
+        if draft.type not in ("string", "json"):
+            used.update(column.symbols)
+        made.fields.append(draft)
+    for name in names:
+        used.update({word: count for word, count in columns.by_name[name].symbols.items() if word in SURE_SYMBOLS})
+    _decide_nulls(made, used)
+    by_source = {draft.source: draft for draft in made.fields}
+    for name in names:
+        column, draft = columns.by_name[name], by_source[name]
+        gaps = column.nulls + sum(count for word, count in column.symbols.items() if word in made.null_values)
+        gaps -= sum(name in row.empty for row in totals)
+        draft.required = gaps <= 0 and made.rows > 0
+        draft.unique = draft.required and column.unique and draft.type in ("string", "integer", "uuid") and looks_like_key(name)
+        _tell_values(draft, column, made.rows)
+    made.id_field, reason = _id(made, columns, by_source, len(totals))
+    made.remarks["id_field"] = [reason]
+    return made
+
+
+def _decide_decimal(made: Decided, columns: Columns, known: str | None) -> None:
+    comma, point, grouped = [], [], []
+    for column in columns.by_name.values():
+        if column.kinds is None:
+            continue
+        with_comma, with_point = column.kinds.holds("number", ","), column.kinds.holds("number")
+        if with_comma and not with_point:
+            comma.append(column.source)
+        elif with_point and not with_comma:
+            point.append(column.source)
+        elif with_comma and _thousands(column.kinds):
+            grouped.append(column.source)
+    if known == "," or len(comma) > len(point):
+        made.decimal = ","
+        made.remarks["decimal"] = [f"Dezimalkomma: so sind {_listed(comma)} Zahlen."] if comma else ["Dezimalkomma in den Koordinaten."]
+        others = point
+    else:
+        others = comma if point else []
+        if grouped and not point and not comma:
+            made.decimal = ","
+            made.remarks["decimal"] = [
+                f"Der Punkt trennt Tausender, kein Wert über 999 ist ohne: {_listed(grouped)}. Sonst decimal entfernen."
+            ]
+    if others:
+        made.notes.append(f"Dezimalkomma und Dezimalpunkt kommen beide vor; {_listed(others)} bleibt deshalb Text.")
+
+
+def _thousands(kinds: TextKinds) -> bool:
+    return kinds.dotted and kinds.grouped and not kinds.plain_thousands
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"„{name}“" for name in names[:4]) + (f" und {len(names) - 4} weitere" if len(names) > 4 else "")
+
+
+def _type(draft: FieldDraft, column: Column, keys: KeyTests, made: Decided, *, skipped: set[int]) -> None:
+    draft.key = keys.found(column.source)
+    if draft.key:
+        if column.kinds is None:
+            draft.comments.append("An der Quelle eine Zahl; als Schlüssel Text, damit führende Nullen wieder da sind.")
+        return
+    if column.kinds is None:
+        _typed(draft, column)
+        return
+    kinds = column.kinds
+    if not kinds.seen:
+        draft.comments.append("Ohne Wert in dieser Datei; der Typ ist nicht zu erkennen.")
+        return
+    if sum(column.totals.values()) > len(skipped):  # a word such as "Gesamt" is a value of this column
+        return
+    draft.type, draft.format = _kind_of(kinds, column.source, made.decimal)
+    if draft.type == "string":
+        if kinds.is_key:
+            draft.comments.append("Text, denn führende Nullen oder ein Pluszeichen gehören zum Wert.")
+        elif (near := kinds.nearly()) and near.decimal in (None, made.decimal) and 10 * near.misses <= kinds.seen:
+            shown = ", ".join(f"„{value[:40]}“" for value in near.examples[:3])
+            draft.comments.append(f"Fast immer {near.type}, aber nicht {shown}; deshalb Text.")
+    elif draft.type == "json" and re.search(r'"coordinates"\s*:', column.example):
+        draft.comments.append("Enthält eigene Geometrien (GeoJSON); geladen werden sie als Werte, nicht als Lage.")
+        made.notes.append(
+            f"Die Spalte „{column.source}“ enthält Geometrien (GeoJSON). Diese Version zeichnet nur die Geometrie der Datei selbst; "
+            "sollen jene die Lage sein, wandeln Sie sie vorher um (QGIS: „Geometrie nach Ausdruck“ mit geom_from_geojson)."
+        )
+    if draft.type == "string" and re.match(r"(?i)\s*(srid=\d+;)?(multi)?(point|linestring|polygon)\s*z?\s*\(", column.example):
+        made.notes.append(
+            f"Die Spalte „{column.source}“ enthält Geometrien (WKT). Tabellen liest diese Version nur mit Spalten für x und y; "
+            "für Linien und Flächen vorher in QGIS als Textdatei mit WKT öffnen und als GeoPackage speichern."
+        )
+
+
+def _kind_of(kinds: TextKinds, name: str, decimal: str | None) -> tuple[FieldType, str | None]:
+    if kinds.is_boolean:
+        return "boolean", None
+    if kinds.only_uuid:
+        return "uuid", None
+    plain = snake(name)
+    compact = kinds.holds("date")
+    if compact and compact.pattern == "%Y%m%d" and (kinds.holds("integer") is None or re.search(_DATE_BY_NAME, plain)):
+        return "date", compact.pattern
+    for kind in ("integer", "number"):
+        if kinds.holds(kind, decimal) and not re.search(_TEXT_BY_NAME, plain):  # type: ignore[arg-type]
+            return kind, None  # type: ignore[return-value]
+    if kinds.holds("integer", decimal):
+        return "string", None
+    for one in kinds.candidates:
+        if one.type in ("date", "datetime", "json") and not one.misses:
+            iso = one.pattern in (None, "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
+            return one.type, None if iso else one.pattern
+    return "string", None
+
+
+def _typed(draft: FieldDraft, column: Column) -> None:
+    kind = column.arrow
+    if pa.types.is_boolean(kind):
+        draft.type = "boolean"
+    elif pa.types.is_integer(kind):
+        draft.type = "integer"
+        if re.search(_TEXT_BY_NAME, snake(column.source)):
+            draft.comments.append("Ein Schlüssel als Zahl: Gehen führende Nullen verloren, an der Quelle als Text ausgeben.")
+    elif pa.types.is_floating(kind):
+        has_values = column.minimum is not None
+        draft.type = "integer" if column.whole and has_values else "number"
+        if draft.type == "integer":
+            draft.comments.append("An der Quelle eine Kommazahl, aber alle Werte sind ganz.")
+    elif pa.types.is_decimal(kind):
+        draft.type = "decimal"
+    elif pa.types.is_date(kind):
+        draft.type = "date"
+    elif pa.types.is_timestamp(kind):
+        draft.type = "date" if column.midnight and kind.tz is None else "datetime"
+        if draft.type == "date":
+            draft.comments.append("An der Quelle mit Uhrzeit, aber immer Mitternacht.")
+
+
+def _total_rows(columns: Columns) -> list[TotalRow]:
+    """Return the rows of totals: one word such as "Summe" that stands once in its column; more often it is a category."""
+    made: dict[int, TotalRow] = {}
+    for row in columns.totals:
+        counts = columns.by_name[row.column].totals
+        at_an_end = row.row in (1, columns.last_row)
+        if counts[row.word] == 1 and sum(counts.values()) <= 2 and (at_an_end or not re.match(PLACES, row.word)):
+            made.setdefault(row.row, row)
+    kept: dict[str, TotalRow] = {}
+    for row in made.values():  # skip_rows has one value a column
+        kept.setdefault(row.column, row)
+    return list(kept.values())
+
+
+def _decide_nulls(made: Decided, used: Counter[str]) -> None:
+    words = sorted(used, key=lambda word: (-used[word], word))
+    if not words:
+        return
+    made.null_values = ("", *words)
+    shown = ", ".join(f"„{word}“ ({used[word]} mal)" for word in words[:6])
+    made.remarks["null_values"] = [f"Als leer gelesen: {shown}."]
+    if set(words) & {"-", "–", ".", "/", "x", "X", "...", "…"}:
+        remark = (
+            "In amtlicher Statistik heißt „-“ genau null, „.“ unbekannt oder geheim, „/“ zu unsicher, „x“ sinnlos: Mit der Quelle klären."
+        )
+        made.remarks["null_values"].append(remark)
+        made.notes.append(f"Als leer gelesen: {shown}. {remark}")
+
+
+def _tell_values(draft: FieldDraft, column: Column, rows: int) -> None:
+    values = column.values
+    if not values or draft.key or draft.type not in ("string", "integer"):
+        return
+    if draft.type == "string" and 2 <= len(values) <= _FEW and rows >= 5 * len(values):
+        shown = ", ".join(f"{_quoted(value)}: {{de: {_quoted(value)}}}" for value in sorted(values))
+        if len(shown) <= 300:
+            draft.comments.append(f"Wenige Werte; als Codeliste: values: {{{shown}}}")
+    elif draft.type == "integer" and set(values) == {"0", "1"}:
+        draft.comments.append("Nur 0 und 1; ist es ja/nein, dann type: boolean.")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _id(made: Decided, columns: Columns, by_source: dict[str, FieldDraft], ignored: int) -> tuple[dict[str, Any], str]:
+    """Return id_field and why: the best unique column, else two that are unique together, else the content."""
+    ranked = sorted(
+        (rank, place, name) for place, name in enumerate(by_source) if (rank := _rank(by_source[name], columns.by_name[name])) is not None
+    )
+    for rank, _, name in ranked:
+        draft = by_source[name]
+        if draft.required and columns.by_name[name].unique and draft.type in ("string", "integer", "uuid"):
+            draft.unique = True
+            reason = f"{draft.name} ist in jeder der {made.rows} Zeilen da und nie doppelt."
+            if rank == 4:
+                reason += (
+                    " Es ist die laufende Nummer der Datei: Wird sie bei einem neuen Export anders vergeben, ändern sich die Kennungen."
+                )
+            return {"kind": "column", "column": draft.name}, reason
+    whole = [
+        (rank, name)
+        for rank, _, name in ranked
+        if by_source[name].required and by_source[name].type in ("string", "integer", "date", "uuid")
+    ]
+    for (_, first), (_, second) in sorted(combinations(whole, 2), key=lambda pair: pair[0][0] + pair[1][0]):
+        if columns.jointly_unique(first, second, ignored):
+            names = [by_source[name].name for name in sorted((first, second), key=list(by_source).index)]
+            return {"kind": "composite", "columns": names}, f"Kein Feld ist für sich eindeutig; {' und '.join(names)} zusammen sind es."
+    return {"kind": "content"}, "Kein Feld ist eindeutig: Die Kennung entsteht aus dem Inhalt, eine geänderte Zeile bekommt eine neue."
+
+
+def _rank(draft: FieldDraft, column: Column) -> int | None:
+    """Return how well a column identifies (0 best), None for one that does not."""
+    name = snake(column.source)
+    if draft.type == "json" or column.longest > _ID_LENGTH or "://" in column.example or "@" in column.example:
+        return None
+    if re.search(_RUNNING, name):
+        return 4
+    if draft.key and draft.key not in ("plz", "hausnummer", "strassenschluessel"):
+        return 0
+    if looks_like_key(column.source):
+        return 0 if re.search(r"(^|_)(id|uuid|gml_id|schluessel|kennung|bsn|nr|nummer)(_|$)|schluessel$|nummer$", name) else 1
+    if re.search(_TIME_BY_NAME, name) or draft.type == "date":
+        return 3
+    if draft.type in ("string", "uuid"):
+        return 2 if re.search(_NAME_BY_NAME, name) else 3
+    return None
