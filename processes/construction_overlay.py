@@ -59,7 +59,7 @@ METADATA: dict[str, Any] = {
             },
         }
     },
-    "example": {"inputs": {"baustelle": "BS-0001", "buffer_m": 10}},
+    "example": {"inputs": {"baustelle": "BAU-2027-0309", "buffer_m": 10}},
 }
 
 

@@ -7,6 +7,7 @@ __all__ = ["MAX_LISTED", "check"]
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from psycopg import sql
@@ -17,7 +18,7 @@ from processes.project import Inputs, Project, resolve
 from processes.report import Hit, Outcome, Report, comma
 from processes.rules import NearRule, RainRule, RootsRule, Ruleset, WorksRule
 from processes.view import View
-from stadtgrund.catalog.collection import Collection
+from stadtgrund.catalog.collection import Collection, CollectionField
 from stadtgrund.identity import OPEN
 
 MAX_LISTED = 200
@@ -141,12 +142,12 @@ def _vector(
     reach, widest = _reach(rule, buffer_m)
     assert collection.geometry is not None
     same = collection.geometry.srid == project.srid
-    box = sql.SQL("ST_Expand(p, {})").format(widest(view.relation(rule.collection)))
+    box = sql.SQL("ST_Expand(sg_p, {})").format(widest(view.relation(rule.collection)))
     if not same:  # the column keeps its index; a metre more, as a box in one CRS is none in another
         box = sql.SQL("ST_Transform(ST_Expand({}, 1), {})").format(box, sql.Literal(collection.geometry.srid))
     place = sql.SQL("geom") if same else sql.SQL("ST_Transform(geom, {})").format(sql.Literal(project.srid))
     conditions: list[sql.Composable] = [
-        sql.SQL("geom && {} AND ST_Distance({}, p) {} {}").format(
+        sql.SQL("geom && {} AND ST_Distance({}, sg_p) {} {}").format(
             box, place, sql.SQL("<" if isinstance(rule, RootsRule) else "<="), reach
         )
     ]
@@ -169,12 +170,12 @@ def _vector(
     # What is listed is chosen first: intersections and GeoJSON of the others would be work for nothing.
     # An invalid geometry that a contract let pass must not end the check of all others.
     statement = sql.SQL(
-        """SELECT id, distance, ST_Area(common), ST_Length(common), ST_Dimension(g), ST_Dimension(p), d1, d2, total,
+        """SELECT id, distance, ST_Area(common), ST_Length(common), ST_Dimension(g), ST_Dimension(sg_p), d1, d2, total,
                   ST_AsGeoJSON(ST_Transform(g, 4326), 7), ST_AsGeoJSON(g, 2) {names}
-           FROM (SELECT *, ST_Intersection(CASE WHEN ST_IsValid(g) THEN g ELSE ST_MakeValid(g) END, p) AS common
-                 FROM (SELECT sg_id::text AS id, {place} AS g, p, ST_Distance({place}, p) AS distance, {days}, count(*) OVER () AS total {shown}
-                       FROM {relation}, (SELECT decode(%(project)s, 'hex')::geometry AS p) project
-                       WHERE {conditions} ORDER BY distance, id COLLATE "C" LIMIT {limit}) found
+           FROM (SELECT *, ST_Intersection(CASE WHEN ST_IsValid(g) THEN g ELSE ST_MakeValid(g) END, sg_p) AS common
+                 FROM (SELECT sg_id::text AS id, {place} AS g, sg_p, ST_Distance({place}, sg_p) AS distance, {days}, count(*) OVER () AS total {shown}
+                       FROM {relation}, (SELECT decode(%(project)s, 'hex')::geometry AS sg_p) project
+                       WHERE {conditions} ORDER BY distance, sg_id::text COLLATE "C" LIMIT {limit}) found
                  OFFSET 0) listed
            ORDER BY distance, id COLLATE "C" """
     ).format(
@@ -248,7 +249,7 @@ def _hit(row: tuple[Any, ...], rule: NearRule | RootsRule | WorksRule, collectio
     )
     return Hit(
         id=identifier,
-        text=_sentence(name, distance, overlap_m2, overlap_m, days, gap),
+        text=_sentence(name, "im" if dimension == 0 else "berührt das", distance, overlap_m2, overlap_m, days, gap),
         distance_m=round(distance, 2),
         overlap_m2=overlap_m2,
         overlap_m=overlap_m,
@@ -266,18 +267,27 @@ def _value(collection: Collection, name: str, value: Any) -> str:
     if isinstance(value, date):
         return f"{value:%d.%m.%Y}"
     if isinstance(value, float):
-        return _with_unit(f"{value:g}".replace(".", ","), field.unit)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _with_unit(str(value), field.unit)
+        return _measured(field, f"{value:g}".replace(".", ","))
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return _measured(field, str(value).replace(".", ","))
     return str(value)
 
 
-def _with_unit(text: str, unit: str | None) -> str:
-    return f"{text} {unit}" if unit and unit != "1" else text
+def _measured(field: CollectionField, number: str) -> str:
+    unit = f" {field.unit}" if field.unit and field.unit != "1" else ""
+    return f"{field.title.de} {number}{unit}"
 
 
-def _sentence(name: str, distance: float, area: float | None, length: float | None, days: tuple[date, date] | None, gap: int | None) -> str:
-    parts = [name, f"{comma(distance, 1)} m entfernt" if distance >= 0.05 else "berührt das Vorhaben"]
+def _sentence(
+    name: str,
+    where: str,
+    distance: float,
+    area: float | None,
+    length: float | None,
+    days: tuple[date, date] | None,
+    gap: int | None,
+) -> str:
+    parts = [name, f"{comma(distance, 1)} m entfernt" if distance >= 0.05 else f"{where} Vorhaben"]
     if area:
         parts.append(f"{comma(area, 1)} m² gemeinsam")
     if length:

@@ -68,6 +68,10 @@ class Source:
             name=f"stadtgrund-{profile}",
         )
 
+    def close(self) -> None:
+        """Give all connections back; the source cannot be used afterwards."""
+        self._pool.close()
+
     @contextmanager
     def cursor(self) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
         """Lend a cursor; the connection goes back to the pool at the end of the block."""

@@ -137,7 +137,7 @@ class Columns:
             self._watch(column.source, words_of_data)
         _count_values(column, words, counts)
         if words:
-            column.longest = max(column.longest, pc.max(pc.utf8_length(coded.dictionary)).as_py())
+            column.longest = max(column.longest, int(pc.max(pc.utf8_length(coded.dictionary)).as_py()))
             column.example = column.example or words[0]
 
     def _add_hashes(self, column: Column, array: pa.Array) -> np.ndarray:

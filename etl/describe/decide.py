@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Decided", "FieldDraft", "decide"]
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ def _type(draft: FieldDraft, column: Column, keys: KeyTests, made: Decided, *, s
         return
     draft.type, draft.format = _kind_of(kinds, column.source, made.decimal)
     if draft.type == "string":
-        if kinds.is_key:
+        if kinds.is_key and kinds.only_digits:
             draft.comments.append("Text, denn führende Nullen oder ein Pluszeichen gehören zum Wert.")
         elif (near := kinds.nearly()) and near.decimal in (None, made.decimal) and 10 * near.misses <= kinds.seen:
             shown = ", ".join(f"„{value[:40]}“" for value in near.examples[:3])
@@ -187,9 +188,10 @@ def _kind_of(kinds: TextKinds, name: str, decimal: str | None) -> tuple[FieldTyp
     compact = kinds.holds("date")
     if compact and compact.pattern == "%Y%m%d" and (kinds.holds("integer") is None or re.search(_DATE_BY_NAME, plain)):
         return "date", compact.pattern
-    for kind in ("integer", "number"):
-        if kinds.holds(kind, decimal) and not re.search(_TEXT_BY_NAME, plain):  # type: ignore[arg-type]
-            return kind, None  # type: ignore[return-value]
+    numbers: tuple[FieldType, ...] = ("integer", "number")
+    for kind in numbers:
+        if kinds.holds(kind, decimal) and not re.search(_TEXT_BY_NAME, plain):
+            return kind, None
     if kinds.holds("integer", decimal):
         return "string", None
     for one in kinds.candidates:
@@ -256,15 +258,12 @@ def _tell_values(draft: FieldDraft, column: Column, rows: int) -> None:
     if not values or draft.key or draft.type not in ("string", "integer"):
         return
     if draft.type == "string" and 2 <= len(values) <= _FEW and rows >= 5 * len(values):
-        shown = ", ".join(f"{_quoted(value)}: {{de: {_quoted(value)}}}" for value in sorted(values))
-        if len(shown) <= 300:
-            draft.comments.append(f"Wenige Werte; als Codeliste: values: {{{shown}}}")
+        first = sorted(values)
+        shown = ", ".join(f"„{value[:30]}“" for value in first[:4]) + (", …" if len(first) > 4 else "")
+        example = json.dumps(first[0], ensure_ascii=False)
+        draft.comments.append(f"Nur {len(values)} Werte: {shown}. Als Codeliste: values: {{{example}: {{de: …}}, …}}")
     elif draft.type == "integer" and set(values) == {"0", "1"}:
         draft.comments.append("Nur 0 und 1; ist es ja/nein, dann type: boolean.")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _id(made: Decided, columns: Columns, by_source: dict[str, FieldDraft], ignored: int) -> tuple[dict[str, Any], str]:

@@ -15,7 +15,7 @@ from typing import Any
 from etl.describe import grids, reading, sources
 from etl.describe.decide import Decided, FieldDraft, decide
 from etl.describe.grids import Grid
-from etl.describe.names import dataset_name, title_of
+from etl.describe.names import dataset_name, dataset_title
 from etl.describe.reading import Reading
 from etl.describe.shapes import Shapes
 from etl.describe.sources import Probe
@@ -86,7 +86,7 @@ def _stem(path: Path) -> str:
 def _head(probe: Probe, name: str, what: str) -> Draft:
     newest = max(path.stat().st_mtime for path in probe.paths)
     day = f"{datetime.fromtimestamp(newest).astimezone():%d.%m.%Y}"
-    title = title_of(re.sub(r"[-_]+", " ", probe.layer or _stem(probe.paths[0])))
+    title = dataset_title(probe.layer or _stem(probe.paths[0]))
     draft = Draft({"id": name, "title": {"de": title}, "description": {"de": f"{what} aus {probe.name}, Stand der Datei {day}."}})
     draft.comments[()] = [
         f"Entwurf von `stadtgrund init`: {probe.name}. Titel und Beschreibung bitte mit eigenen Worten schreiben; was sonst "

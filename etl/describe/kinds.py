@@ -78,6 +78,7 @@ class TextKinds:
         self.seen = 0
         self.is_key = False
         """A value has leading zeros, a plus sign, or more digits than a number needs: text, whatever it looks like."""
+        self.only_digits = True
         self.dotted, self.grouped, self.plain_thousands = False, True, False
         self.booleans: set[str] = set()
         self.only_booleans = True
@@ -106,6 +107,7 @@ class TextKinds:
             return bool(pc.any(pc.match_substring_regex(words, pattern)).as_py())
 
         self.is_key = self.is_key or any_(_LEADING_ZERO) or any_(r"^\+\d") or any_(r"^\d{16,}$")
+        self.only_digits = self.only_digits and bool(pc.all(pc.match_substring_regex(words, r"^\+?\d+$")).as_py())
         self.dotted = self.dotted or any_(r"^[+-]?\d+\.\d")
         self.grouped = self.grouped and not any_(r"^[+-]?(\d{4,}\.|\d+\.(\d{1,2}$|\d{4,}|.*\.\d{1,2}$)|0\.)")
         self.plain_thousands = self.plain_thousands or any_(r"^[+-]?[1-9]\d{3,}$")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Named", "dataset_name", "field_names", "snake", "title_of"]
+__all__ = ["Named", "dataset_name", "dataset_title", "field_names", "snake", "title_of"]
 
 import re
 import unicodedata
@@ -30,6 +30,10 @@ _TITLES = {
 _SPELLED = (("strasse", "straße"), ("flaeche", "fläche"), ("laenge", "länge"), ("hoehe", "höhe"), ("schluessel", "schlüssel"),
             ("gebaeude", "gebäude"), ("traeger", "träger"), ("buerger", "bürger"), ("gruen", "grün"), ("gueltig", "gültig"),
             ("oeffentlich", "öffentlich"), ("praes", "präs"), ("massnahme", "maßnahme"), ("gewaesser", "gewässer"))  # fmt: skip
+
+
+_SHORT = {word.upper(): word for word in ("am an ab bis das der des die im in je mit und von zu Alt Art Neu Nr Ort Tag Typ Zahl").split()}
+"""Short words in a name of capitals, which otherwise stays as it is: PLR, LOR."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,19 @@ def title_of(source: str) -> str:
     if known:
         return known
     text = " ".join(source.replace("_", " ").split()) or source
-    if text.isupper() and len(text) > 4:
-        text = " ".join(word if len(word) <= 3 else word.capitalize() for word in text.split())
+    if text.isupper() and len(text) > 3:
+        text = " ".join(_SHORT.get(word, word if len(word) <= 3 else word.capitalize()) for word in text.split())
     elif not re.search(r"\s", text):
         text = re.sub(r"(?<=[a-zäöüß]{2})(?=[A-ZÄÖÜ][a-zäöüß])", " ", text)
     for ascii_form, german in _SPELLED:
         text = text.replace(ascii_form, german).replace(ascii_form.capitalize(), german.capitalize())
     return text[:1].upper() + text[1:]
+
+
+def dataset_title(text: str) -> str:
+    """Return a file's or layer's name as a title: "wahlbezirke-2024" → "Wahlbezirke 2024"."""
+    words = re.sub(r"[-_]+", " ", text).split()
+    return title_of(" ".join(word if word.upper() in _SHORT else word[:1].upper() + word[1:] for word in words) or text)
 
 
 def _shortened(name: str, length: int) -> str:

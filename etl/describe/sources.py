@@ -40,6 +40,7 @@ _OTHERS = {
     ".qgs": ("ein QGIS-Projekt ohne Daten", "die Datei der Ebene nennen"),
     ".parquet": ("GeoParquet", "mit ogr2ogr oder QGIS als GeoPackage ausgeben"),
 }
+_BESIDE = (".shp.xml", ".tif.xml", ".aux.xml", ".gdb.xml")
 _PARTS = (".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qpj")
 
 
@@ -119,7 +120,8 @@ def _paths(text: str) -> tuple[Path, ...]:
 
 
 def _only_one_in(folder: Path) -> Path:
-    readable = [item for item in sorted(folder.iterdir()) if item.name.lower().endswith((*_TABLES, *_RASTERS, *_VECTORS, ".zip", ".gdb"))]
+    kinds = (*_TABLES, *_RASTERS, *_VECTORS, ".zip", ".gdb")
+    readable = [item for item in sorted(folder.iterdir()) if item.name.lower().endswith(kinds) and not item.name.lower().endswith(_BESIDE)]
     if len(readable) != 1:
         shown = ", ".join(item.name for item in readable[:20]) or say("(keine)", "(none)")
         raise UsageError(

@@ -15,7 +15,7 @@ Comments = Mapping[Path, Sequence[str]]
 """Keys and positions from the root to a value → the lines that stand above it; () is the file's head."""
 
 _WIDTH = 118
-_PLAIN = re.compile(r"[^\W\d][\w./()$%²³-]*(?: [\w./()$%²³-]+)*|\$\{DATA\}[\w./ -]*[\w./-]|/[\w./-]+")
+_PLAIN = re.compile(r"[^\W\d][\w./()$%²³-]*(?: [\w./()$%²³-]+)*|EPSG:\d+|\$\{DATA\}[\w./ -]*[\w./-]|/[\w./-]+")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _BLOCKS = ("source", "description")
 
