@@ -28,6 +28,8 @@ from stadtgrund.errors import ContractError, StadtgrundError, UsageError
 
 VERBS: dict[str, str] = {
     "run": "Alles auf einmal: PostGIS starten, laden, die API ausliefern.",
+    "new": "Einen Deployment-Ordner für eine eigene Stadt anlegen.",
+    "init": "Eine Quelle ansehen und den Vertrag ausgeben, der sie lädt.",
     "check": "Die Verträge eines Deployment-Ordners prüfen.",
     "schema": "Das JSON-Schema der Verträge für Editoren schreiben.",
     "load": "Datensätze laden, prüfen und als neue Version veröffentlichen.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["render"]
+__all__ = ["STYLE", "render"]
 
 from datetime import date, datetime
 from html import escape
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from processes.background import frame
 from processes.report import CLASSES, Background, Hit, Outcome, Report, comma, points
+from stadtgrund.identity import OPEN, VERWALTUNG
 
 BERLIN = ZoneInfo("Europe/Berlin")
 COLOURS = {"Konflikt": "#b3261e", "Synergie": "#1b7a3d", "Auflage": "#a15c00", "Hinweis": "#0b5c8a", "Datenlücke": "#5d6b78"}
@@ -26,6 +27,7 @@ STATES = {
     "missing": "Daten liegen nicht vor: keine Aussage",
     "not_permitted": "mit dieser Berechtigung nicht einsehbar; Auskunft gibt",
 }
+VIEWS = {OPEN: "aus den öffentlichen Daten", VERWALTUNG: "aus den Daten der Verwaltung"}
 STYLE = """
 :root{font:14px/1.45 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:#1d2733}
 body{max-width:190mm;margin:0 auto;padding:8mm}
@@ -64,7 +66,7 @@ def render(report: Report) -> str:
 <title>Prüfung: {escape(report.title)}</title><style>{STYLE}</style></head><body>
 <h1>Prüfung eines Vorhabens</h1>
 <p class="lead">{escape(report.title)} · {_span(report.begin, report.end)} · {_size(report)} · Puffer {report.buffer_m:g} m<br>
-Erstellt am {_time(report.created)} in der Sicht „{escape(report.profile)}“ mit Regelwerk {escape(report.ruleset)}</p>
+Erstellt am {_time(report.created)} {escape(VIEWS.get(report.profile, report.profile))} mit Regelwerk {escape(report.ruleset)}</p>
 <div class="lamps">{lamps}</div>
 {_map(report, hits, numbers)}
 <h2>Treffer</h2>{found}
