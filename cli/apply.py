@@ -10,6 +10,7 @@ import typer
 
 from cli import context
 from cli.console import data, data_json, say
+from etl.report import access_lines
 from stadtgrund.catalog import access
 from stadtgrund.catalog.recipe import recipe_of
 from stadtgrund.errors import StadtgrundError
@@ -63,8 +64,8 @@ def command(
             )
             continue
         data(f"{contract.id}: " + (f"Version {serving.version}" if serving else "noch nicht geladen"))
-        for state in states:
-            data(f"  {deployment.profiles[state.profile].title.de}: {'sichtbar' if state.form else 'nicht sichtbar'}. {state.reason.de}")
+        for line in access_lines((deployment.profiles[state.profile].title.de, bool(state.form), state.reason.de) for state in states):
+            data(line)
         if stale:
             data(f"  Quelle, Felder oder Regeln sind neu; sie gelten nach: stadtgrund load {contract.id}")
     if failed:

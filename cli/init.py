@@ -18,7 +18,10 @@ from stadtgrund.errors import ContractError, UsageError, by_locale
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="QUELLE", help="Datei (Geodaten, CSV, XLSX, Raster), Muster oder Ordner mit einer Datei.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="QUELLE", help="Datei (Geodaten, CSV, XLSX, Raster), Muster oder Ordner mit einer Datei.", show_default=False
+        ),
     ],
     id_: Annotated[str | None, typer.Option("--id", metavar="ID", help="Name des Datensatzes; sonst nach Datei oder Ebene.")] = None,
     layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="Ebene oder Tabellenblatt, wenn es mehrere gibt.")] = None,
@@ -93,7 +96,9 @@ def _target(output: str, id_: str | None, deployment: Deployment) -> Path | None
         raise UsageError(
             by_locale(f"{path} gibt es schon.", f"{path} exists."),
             kept=by_locale("Die Datei ist unverändert.", "The file is unchanged."),
-            remedy=by_locale("Anderer Name mit --id und --output, oder die Datei vorher entfernen.", "Choose another name, or remove it first."),
+            remedy=by_locale(
+                "Anderer Name mit --id und --output, oder die Datei vorher entfernen.", "Choose another name, or remove it first."
+            ),
         )
     return path
 
@@ -112,9 +117,19 @@ def _crs(text: str) -> str:
 def _tell_next(deployment: Deployment, dataset: str, target: Path | None) -> None:
     config = context.settings().deployment.config
     if target is None:
-        say(by_locale(f"Speichern als: {deployment.folder / 'datasets' / dataset}.yaml", f"Save it as: {deployment.folder / 'datasets' / dataset}.yaml"))
+        say(
+            by_locale(
+                f"Speichern als: {deployment.folder / 'datasets' / dataset}.yaml",
+                f"Save it as: {deployment.folder / 'datasets' / dataset}.yaml",
+            )
+        )
         if dataset in deployment.contracts:
-            say(by_locale(f"Achtung: „{dataset}“ gibt es dort schon; --id wählt einen anderen Namen.", f"Note: “{dataset}” is there already; --id names it anew."))
+            say(
+                by_locale(
+                    f"Achtung: „{dataset}“ gibt es dort schon; --id wählt einen anderen Namen.",
+                    f"Note: “{dataset}” is there already; --id names it anew.",
+                )
+            )
     say(by_locale(f"Laden und ausliefern: make run CONFIG={config}", f"Load and serve: make run CONFIG={config}"))
     say(
         by_locale(

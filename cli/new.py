@@ -20,8 +20,12 @@ _STORAGE = ("EPSG:25832", "EPSG:25833")
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="ORDNER", help="Der neue Ordner; sein Name wird der des Deployments.", show_default=False)],
-    ags: Annotated[str, typer.Option("--ags", metavar="SCHLÜSSEL", help="Amtlicher Gemeindeschlüssel der Stadt, 8 Ziffern.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="ORDNER", help="Der neue Ordner; sein Name wird der des Deployments.", show_default=False)
+    ],
+    ags: Annotated[
+        str, typer.Option("--ags", metavar="SCHLÜSSEL", help="Amtlicher Gemeindeschlüssel der Stadt, 8 Ziffern.", show_default=False)
+    ],
     title: Annotated[str | None, typer.Option("--title", metavar="NAME", help="Wie die Stadt heißt; sonst der Name des Ordners.")] = None,
     crs: Annotated[
         str | None, typer.Option("--crs", metavar="EPSG:25832|EPSG:25833", help="Speicher-Koordinatensystem; sonst das des Landes.")
@@ -58,7 +62,12 @@ def command(
         )
     )
     if skeleton.box is None:
-        say(by_locale("Die box ist ganz Deutschland; bitte in deployment.yml enger fassen.", "The box is all of Germany; narrow it in deployment.yml."))
+        say(
+            by_locale(
+                "Die box ist ganz Deutschland; bitte in deployment.yml enger fassen.",
+                "The box is all of Germany; narrow it in deployment.yml.",
+            )
+        )
     say(by_locale("Als Nächstes:", "Next:"))
     say(f"  stadtgrund --config {shown} init /pfad/zu/stadtteile.shp --output stadtteile.yaml")
     say(f"  make run CONFIG={shown}")
@@ -71,7 +80,9 @@ def _titled(name: str) -> str:
 def _refuse(place: Path) -> None:
     """Refuse a folder that is not empty, and a name that a deployment of this checkout has: the database is named after it."""
     if place.exists() and not place.is_dir():
-        raise UsageError(by_locale(f"{place} ist eine Datei.", f"{place} is a file."), remedy=by_locale("Nennen Sie einen Ordner.", "Name a folder."))
+        raise UsageError(
+            by_locale(f"{place} ist eine Datei.", f"{place} is a file."), remedy=by_locale("Nennen Sie einen Ordner.", "Name a folder.")
+        )
     if place.is_dir() and any(place.iterdir()):
         raise UsageError(
             by_locale(f"In {place} liegt schon etwas.", f"{place} is not empty."),
@@ -88,8 +99,12 @@ def _refuse(place: Path) -> None:
         )
     if (ROOT / "pygeoapi-config" / place.name).is_dir():
         raise UsageError(
-            by_locale(f"„{place.name}“ heißt schon ein Deployment dieses Klons.", f"A deployment of this checkout is called “{place.name}”."),
-            remedy=by_locale("Die Datenbank heißt wie der Ordner: Nennen Sie ihn anders.", "The database has the folder's name: choose another."),
+            by_locale(
+                f"„{place.name}“ heißt schon ein Deployment dieses Klons.", f"A deployment of this checkout is called “{place.name}”."
+            ),
+            remedy=by_locale(
+                "Die Datenbank heißt wie der Ordner: Nennen Sie ihn anders.", "The database has the folder's name: choose another."
+            ),
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = ["command"]
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from psycopg import Cursor
 from psycopg.rows import dict_row
 
 from cli import context
@@ -16,7 +18,9 @@ from stadtgrund.errors import NotFound, by_locale
 
 def command(
     dataset: Annotated[str, typer.Argument(metavar="ID", help="Der Datensatz.")],
-    version: Annotated[int | None, typer.Option("--version", min=1, help="Diese Version; sonst die letzte Ladung.")] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Diese Version; sonst die letzte Ladung, die gelesen hat.")
+    ] = None,
     rows: Annotated[bool, typer.Option("--rows", help="Auch die abgelehnten Zeilen, mit ihren Werten.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Als JSON; mit --rows folgt eine Zeile je abgelehnter Zeile.")] = False,
 ) -> None:
@@ -36,7 +40,8 @@ def command(
         run = cursor.execute(
             "SELECT run, status, version, rows_in, rows_published, rows_rejected, seconds, report, started_at FROM meta.run"
             " WHERE dataset = %(dataset)s AND run = CASE WHEN %(version)s::integer IS NULL"
-            " THEN (SELECT max(run) FROM meta.run WHERE dataset = %(dataset)s)"
+            # A load that found nothing new has nothing to tell: what holds is the report of the one that read the rows.
+            " THEN (SELECT run FROM meta.run WHERE dataset = %(dataset)s ORDER BY status = 'unchanged' AND coalesce(rows_in, 0) = 0, run DESC LIMIT 1)"
             " ELSE (SELECT run FROM meta.version WHERE dataset = %(dataset)s AND version = %(version)s) END",
             {"dataset": dataset, "version": version},
         ).fetchone()
@@ -50,6 +55,8 @@ def command(
             data_json(report)
         else:
             data(as_text(report))
+            if version is None and (since := _unchanged_since(cursor, dataset, run["run"])):
+                data(f"  Quelle zuletzt geprüft am {since:%d.%m.%Y %H:%M} UTC: unverändert.")
         if not rows:
             return
         rejected = cursor.execute(
@@ -61,6 +68,14 @@ def command(
             else:
                 values = ", ".join(f"{name}={value}" for name, value in row["row"].items() if value not in (None, ""))
                 data(f"  Zeile {row['sg_row']}{f', {row["field"]}' if row['field'] else ''}: {row['reason']} | {values}")
+
+
+def _unchanged_since(cursor: Cursor[dict[str, Any]], dataset: str, run: int) -> datetime | None:
+    """Return when a load after `run` last found the source unchanged; None when none did."""
+    found = cursor.execute(
+        "SELECT max(started_at) AS checked FROM meta.run WHERE dataset = %s AND run > %s AND status = 'unchanged'", (dataset, run)
+    ).fetchone()
+    return found["checked"] if found else None
 
 
 def _complete(run: dict[str, Any], dataset: str, title: str) -> dict[str, Any]:

@@ -54,10 +54,14 @@ def _refuse_a_taken_port(settings: Settings) -> None:
 
 
 def _check(settings: Settings) -> None:
-    """Find out here, in one sentence, what would else end each worker: a broken deployment.yml, a database that is not set up."""
+    """Find out here, in one sentence, what would else end each worker: a broken file of the deployment, a database that is not set up."""
+    from processes import rules
     from server.city import City
+    from server.planner import ViewerFile
 
     City.read(settings.deployment.config)
+    rules.read(settings.deployment.config)
+    ViewerFile.read(settings.deployment.config)
     context.database()
 
 

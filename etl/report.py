@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Access", "LoadReport", "Status", "as_text"]
+__all__ = ["Access", "LoadReport", "Status", "access_lines", "as_text"]
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -137,11 +137,20 @@ def as_text(report: Mapping[str, Any]) -> str:
         lines.append(f"  Dauer: {_number(report['seconds'])} s" + (f" ({phases})" if phases else ""))
     if report.get("next_step"):
         lines.append(f"  Nächster Schritt: {report['next_step']}")
-    for item in report.get("access", []):
-        lines.append(f"  {item['title']}: {'sichtbar' if item['visible'] else 'nicht sichtbar'}. {item['reason']}")
+    lines += access_lines((item["title"], item["visible"], item["reason"]) for item in report.get("access", []))
     if report.get("address"):
         lines.append(f"  {report['address']}")
     return "\n".join(lines)
+
+
+def access_lines(access: Iterable[tuple[str, bool, str]]) -> list[str]:
+    """Return who can see it and why, of (profile's title, visible, reason); profiles with the same reason share a line."""
+    who: dict[tuple[bool, str], list[str]] = {}
+    for title, visible, reason in access:
+        who.setdefault((visible, reason), []).append(title)
+    return [
+        f"  {'Sichtbar' if visible else 'Nicht sichtbar'} für {' und '.join(titles)}. {reason}" for (visible, reason), titles in who.items()
+    ]
 
 
 def _rows(report: Mapping[str, Any], *, published: bool) -> str:

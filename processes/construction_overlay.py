@@ -28,24 +28,27 @@ METADATA: dict[str, Any] = {
     "links": [],
     "inputs": {
         "geometry": {
-            "title": "Geometrie des Vorhabens",
-            "description": "GeoJSON in CRS84; genau eines von geometry, baustelle, flurstueck.",
+            "title": {"de": "Geometrie des Vorhabens", "en": "Geometry of the project"},
+            "description": {
+                "de": "GeoJSON in CRS84; genau eines von geometry, baustelle, flurstueck.",
+                "en": "GeoJSON in CRS84; exactly one of geometry, baustelle, flurstueck.",
+            },
             "schema": {"type": "object", "contentMediaType": "application/geo+json"},
             "minOccurs": 0,
             "maxOccurs": 1,
         },
-        "baustelle": {"title": "Kennung einer Baustelle", "schema": {"type": "string"}, "minOccurs": 0, "maxOccurs": 1},
-        "flurstueck": {"title": "Flurstückskennzeichen", "schema": {"type": "string"}, "minOccurs": 0, "maxOccurs": 1},
+        "baustelle": {"title": {"de": "Kennung einer Baustelle", "en": "Id of a construction site"}, "schema": {"type": "string"}, "minOccurs": 0, "maxOccurs": 1},
+        "flurstueck": {"title": {"de": "Flurstückskennzeichen", "en": "Key of a land parcel"}, "schema": {"type": "string"}, "minOccurs": 0, "maxOccurs": 1},
         "buffer_m": {
-            "title": "Puffer in Metern",
+            "title": {"de": "Puffer in Metern", "en": "Buffer in metres"},
             "schema": {"type": "number", "minimum": 0, "maximum": 500, "default": 10},
             "minOccurs": 0,
             "maxOccurs": 1,
         },
-        "from": {"title": "Beginn", "schema": _DAY, "minOccurs": 0, "maxOccurs": 1},
-        "to": {"title": "Ende", "schema": _DAY, "minOccurs": 0, "maxOccurs": 1},
+        "from": {"title": {"de": "Beginn", "en": "Begin"}, "schema": _DAY, "minOccurs": 0, "maxOccurs": 1},
+        "to": {"title": {"de": "Ende", "en": "End"}, "schema": _DAY, "minOccurs": 0, "maxOccurs": 1},
         "format": {
-            "title": "Ausgabe",
+            "title": {"de": "Ausgabe", "en": "Output"},
             "schema": {"type": "string", "enum": ["json", "html"], "default": "json"},
             "minOccurs": 0,
             "maxOccurs": 1,
@@ -53,7 +56,7 @@ METADATA: dict[str, Any] = {
     },
     "outputs": {
         "report": {
-            "title": "Prüfbericht",
+            "title": {"de": "Prüfbericht", "en": "Report"},
             "schema": {
                 "oneOf": [{"type": "object", "contentMediaType": "application/json"}, {"type": "string", "contentMediaType": "text/html"}]
             },

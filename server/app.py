@@ -23,6 +23,9 @@ from server.items import Items
 from server.layers import CorsLayer, LimitsLayer, LogLayer, PathLayer, ProblemLayer
 from server.openapi import OpenApi
 from server.pages import Pages
+from server.planner import Planner
+from server.processes import Execution, Processes
+from server.processes import openapi_paths as process_paths
 from server.styling import Styling
 from server.tiles import Tiles
 from server.tilesets import Tilesets
@@ -53,8 +56,11 @@ class App:
         items = Items(pages)
         tiles = Tiles()
         doors = Doors(documents)
-        openapi = OpenApi(documents)
-        styling = Styling(city)
+        self.processes = Processes(documents, settings)
+        openapi = OpenApi(documents, process_paths() if self.processes.offered else {})
+        styling = Styling(city, documents)
+        documents.more_links += [self.processes.links, styling.links]
+        planner = Planner(city, settings.deployment.config, self.processes)
 
         def route(path: str, handler: Handler) -> Route:
             return Route(path, Endpoint(handler, self.profiles))
@@ -81,7 +87,15 @@ class App:
             route(matrix_set + "/metadata", tilesets.metadata),
             route("/tileMatrixSets", tilesets.matrix_sets),
             route("/tileMatrixSets/{tms}", tilesets.matrix_set),
+            route("/styles", styling.styles),
             route("/styles/{dataset}", styling.style),
+            route("/processes", self.processes.processes),
+            route("/processes/{process}", self.processes.process),
+            Route("/processes/{process}/execution", Execution(self.processes, self.profiles)),
+            route("/viewer", planner.page),
+            route("/viewer/config.json", planner.config),
+            route("/viewer/vendor/{name}", planner.vendor),
+            route("/viewer/{name}", planner.asset),
             route("/qgis.qgz", styling.project),
             route("/start/{door}", doors.door),
             route("/static/{name}", static),
@@ -129,7 +143,8 @@ class App:
             log.warning("started without a database: %s", error)
 
     async def shutdown(self) -> None:
-        """End polling, close the pools and the executor."""
+        """End the children of processes and the polling, close the pools and the executor."""
+        await self.processes.close()
         await asyncio.gather(*(profile.close() for profile in self.profiles.values()))
         self.dispatcher.close()
 

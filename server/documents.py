@@ -33,6 +33,8 @@ class Documents:
 
     def __init__(self, dispatcher: Dispatcher, pages: Pages) -> None:
         self.dispatcher, self.pages = dispatcher, pages
+        self.more_links: list[Callable[[Call], list[dict[str, str]]]] = []
+        """What else the landing page links: each returns its links for a call."""
 
     async def answer(
         self, call: Call, name: str, template: str, make: Make, *, digest: str | None, json_type: str = "json", only_html: bool = False
@@ -77,6 +79,7 @@ class Documents:
         async def make() -> Any:
             document = await self.dispatcher.document(landing_page, call.snapshot, "/", call.language)
             document["links"] = _landing_links(document["links"], call)
+            document["links"] += [link for links in self.more_links for link in links(call)]
             if call.format(*_JSON_HTML) == "html":
                 document["collections"] = (await self.collections_document(call))["collections"]
             return document

@@ -128,7 +128,7 @@ class CorsLayer:
                 None,
                 (
                     ("access-control-allow-origin", "*"),
-                    ("access-control-allow-methods", "GET, HEAD, OPTIONS"),
+                    ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
                     (
                         "access-control-allow-headers",
                         "Authorization, X-API-Key, Content-Type, Accept, Accept-Language, If-None-Match, X-Request-Id",

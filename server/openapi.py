@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MOST_COLLECTIONS", "OpenApi", "openapi_document"]
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import stadtgrund
@@ -22,14 +22,14 @@ MOST_COLLECTIONS = 50
 class OpenApi:
     """The handlers of the API's description."""
 
-    def __init__(self, documents: Documents) -> None:
-        self.documents = documents
+    def __init__(self, documents: Documents, more: Mapping[str, Any] | None = None) -> None:
+        self.documents, self.more = documents, more or {}
 
     async def document(self, call: Call) -> Answer:
         """`/api`: of all that the profile sees."""
 
         async def make() -> Any:
-            return openapi_document(call.snapshot, call.language)
+            return openapi_document(call.snapshot, call.language, more=self.more)
 
         return await self.documents.answer(call, "openapi", "openapi/index.html", make, digest=call.snapshot.digest, json_type="openapi")
 
@@ -44,13 +44,18 @@ class OpenApi:
         return await self.documents.answer(call, name, "openapi/index.html", make, digest=call.snapshot.digest, json_type="openapi")
 
 
-def openapi_document(snapshot: Snapshot, language: str, only: Iterable[Published] | None = None) -> dict[str, Any]:
-    """Return the document of a profile, or of some of its collections (with paths of their own, whatever their number)."""
+def openapi_document(
+    snapshot: Snapshot, language: str, only: Iterable[Published] | None = None, *, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the document of a profile, or of some of its collections (with paths of their own, whatever their number).
+
+    `more` are paths that are of no collection and not of every deployment.
+    """
     chosen = list(snapshot.published.values() if only is None else only)
     identification = snapshot.api.config["metadata"]["identification"]
     contact = snapshot.api.config["metadata"]["contact"]
     title = identification["title"]
-    paths = parts.common_paths()
+    paths = parts.common_paths() | dict(more or {})
     if only is None and len(chosen) > MOST_COLLECTIONS:
         paths |= _templated(chosen)
     else:

@@ -331,6 +331,7 @@ def common_paths() -> Json:
         "/conformance": get(tag, "getConformance", "Conformance classes", [], "confClasses"),
         "/api": api,
         "/collections": get(tag, "getCollections", "Collections", [], "collections"),
+        "/styles": get(tag, "getStyles", "Styles", [], "document"),
         "/tileMatrixSets": get(tag, "getTileMatrixSetsList", "Tile matrix sets", [], "document"),
         "/tileMatrixSets/{tileMatrixSetId}": get(tag, "getTileMatrixSet", "Tile matrix set", matrix_set, "document"),
     }

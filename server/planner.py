@@ -15,15 +15,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from processes.construction_overlay import METADATA
 from server.answer import Answer
+from server.caching import NO_STORE
 from server.call import Call
 from server.city import City
 from server.processes import Processes, sheet_policy
-from stadtgrund.errors import ContractError, NotFound, Problem, StadtgrundError, TransientError
+from stadtgrund.errors import ContractError, NotFound, Problem, StadtgrundError
 
 _FOLDER = Path(__file__).with_name("viewer")
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css; charset=utf-8"}
 _OWN = ("index.html", "viewer.css", "viewer.js", "api.js", "check.js", "dom.js", "draw.js", "layers.js", "search.js")
 _VENDOR = ("maplibre-gl.mjs", "maplibre-gl-shared.mjs", "maplibre-gl-worker.mjs", "maplibre-gl.css")
+
+_UNPREPARED = """<!doctype html>
+<html lang="de"><meta charset="utf-8"><title>Planungskarte</title>
+<p>Die Planungskarte ist noch nicht eingerichtet: Der Betrieb holt die Kartenbibliothek mit <code>make setup</code>.</p>
+</html>
+""".encode()
 
 
 class _Frozen(BaseModel):
@@ -49,7 +56,7 @@ class ViewerFile(_Frozen):
     """`viewer.yml` of a deployment: order of the layers, which are on, what is searched."""
 
     order: tuple[str, ...] = ()
-    on: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     search: tuple[SearchPlace, ...] = ()
     works: WorksLayer | None = None
     parcels: str | None = None
@@ -72,10 +79,6 @@ class ViewerFile(_Frozen):
             raise ContractError([Problem(str(path), None, "", str(error))]) from error
         except ValidationError as error:
             raise ContractError([Problem(str(path), None, ".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from error
-
-
-class MapLibraryMissing(TransientError):
-    """The map library is not there; set-up brings it."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Planner:
         if not raw.split(b"?", 1)[0].endswith(b"/"):
             return Answer(308, b"", None, (("location", "viewer/"),))
         if not (self._vendor / _VENDOR[0]).is_file():
-            raise MapLibraryMissing("The map library is not installed.", remedy="The operator runs: make setup")
+            return Answer(503, _UNPREPARED, _TYPES[".html"], (NO_STORE, ("content-security-policy", "default-src 'none'")))
         return self._file(call, _FOLDER / "static" / "index.html")
 
     async def asset(self, call: Call) -> Answer:
@@ -146,7 +149,7 @@ class Planner:
             "profile": call.snapshot.profile,
             "bounds": _bounds(call) or [west, south, east, north],
             "order": [name for name in self.file.order if name in seen],
-            "on": [name for name in self.file.on if name in seen],
+            "shown": [name for name in self.file.shown if name in seen],
             "search": [place.model_dump() for place in self.file.search if place.collection in seen],
             "works": self.file.works.model_dump() if self.file.works and self.file.works.collection in seen else None,
             "parcels": self.file.parcels if self.file.parcels in seen else None,

@@ -10,6 +10,7 @@ __all__ = ["Execution", "Processes", "openapi_paths"]
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +32,7 @@ from stadtgrund.settings import Settings
 
 ID = str(METADATA["id"])
 _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
+_BRACKETS = re.compile(rb"[][{}]")
 _DEEPEST = 40
 """Levels of a request's JSON; a geometry has five."""
 
@@ -175,12 +177,9 @@ def _request(body: bytes) -> tuple[dict[str, Any], bool]:
 
 def _depth(body: bytes) -> int:
     deepest = depth = 0
-    for byte in body:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in _BRACKETS.finditer(body):
+        depth += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 

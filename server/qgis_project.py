@@ -6,7 +6,7 @@ user's own QGIS authentication database. Readable from QGIS 3.22 on.
 
 from __future__ import annotations
 
-__all__ = ["project"]
+__all__ = ["aliases", "project"]
 
 import io
 import zipfile
@@ -105,9 +105,13 @@ def _layer(collection: Collection, layer_id: str, source: str) -> ElementTree.El
         ElementTree.SubElement(metadata, "rights").text = collection.attribution
     if collection.geometry:
         style = collection.style or styles.plain(collection.title, collection.geometry.type)
-        aliases = {field.name: _alias(field.title, field.unit) for field in collection.fields}
-        layer.extend(list(ElementTree.fromstring(styles.qml(style, collection.geometry.type, aliases).split("\n", 1)[1])))
+        layer.extend(list(ElementTree.fromstring(styles.qml(style, collection.geometry.type, aliases(collection)).split("\n", 1)[1])))
     return layer
+
+
+def aliases(collection: Collection) -> dict[str, str]:
+    """Return the attributes' German titles with their units, by name."""
+    return {field.name: _alias(field.title, field.unit) for field in collection.fields}
 
 
 def _alias(title: Text, unit: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["QGIS_PROJECT", "STYLE", "Styling"]
+__all__ = ["QGIS_PROJECT", "QML", "STYLE", "Styling"]
 
 import asyncio
 from typing import Any
@@ -10,39 +10,84 @@ from typing import Any
 from server.answer import Answer
 from server.call import Call
 from server.city import City
+from server.documents import Documents
 from server.negotiation import MEDIA
 from server.params import MAX_LIMIT
-from server.qgis_project import project
+from server.qgis_project import aliases, project
 from server.tilesets import TILEJSON_SET
 from stadtgrund.catalog import styles
 from stadtgrund.errors import NotFound
 
 STYLE = "application/vnd.mapbox.style+json"
+QML = "application/x-qgis-layer-settings"
 QGIS_PROJECT = "application/zip"
+_OGC = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
 class Styling:
     """The handlers of styles and of the project."""
 
-    def __init__(self, city: City) -> None:
-        self.city = city
+    def __init__(self, city: City, documents: Documents) -> None:
+        self.city, self.documents = city, documents
+
+    def links(self, call: Call) -> list[dict[str, str]]:
+        """Return what the landing page links."""
+        title = "Darstellungen" if call.language == "de" else "Styles"
+        return [{"rel": f"{_OGC}/styles", "type": MEDIA["json"], "title": title, "href": f"{call.base_url}/styles"}]
+
+    async def styles(self, call: Call) -> Answer:
+        """`/styles`: the styles of all that the profile sees and that can be drawn."""
+
+        async def make() -> Any:
+            url = f"{call.base_url}/styles"
+            german = call.language == "de"
+            words = ("Dieses Dokument als JSON", "Diese Seite als HTML") if german else ("This document as JSON", "This page as HTML")
+            links = [
+                {"rel": "self", "type": MEDIA["json"], "title": words[0], "href": f"{url}?f=json"},
+                {"rel": "alternate", "type": MEDIA["html"], "title": words[1], "href": f"{url}?f=html"},
+            ]
+            listed = [
+                {
+                    "id": item.collection.id,
+                    "title": (item.collection.style.title if item.collection.style else item.collection.title).get(call.language),
+                    "links": [
+                        {"rel": "stylesheet", "type": STYLE, "title": "MapLibre", "href": f"{url}/{item.collection.id}?f=mbs"},
+                        {"rel": "stylesheet", "type": QML, "title": "QGIS", "href": f"{url}/{item.collection.id}?f=qml"},
+                    ],
+                }
+                for item in call.snapshot.published.values()
+                if item.collection.geometry and not item.collection.raster
+            ]
+            return {"styles": listed, "links": links}
+
+        return await self.documents.answer(call, "styles", "styles/index.html", make, digest=call.snapshot.digest)
 
     async def style(self, call: Call) -> Answer:
         """`/styles/{dataset}`: a style that MapLibre and QGIS take, with the collection's tiles or features as its source."""
         published = call.collection()
         collection = published.collection
         call.only("f", "lang")
-        media_type = {"mbs": STYLE, "json": MEDIA["json"]}[call.format(("mbs", STYLE), ("json", MEDIA["json"]))]
-        if collection.geometry is None:
+        media_type = {"mbs": STYLE, "json": MEDIA["json"], "qml": QML}[call.format(("mbs", STYLE), ("json", MEDIA["json"]), ("qml", QML))]
+        if collection.geometry is None or collection.raster:
             raise NotFound(f"Collection {collection.id!r} has no geometry and so no style.")
         tag = call.tag(published.digest, media_type)
         if unchanged := call.unchanged(tag):
             return unchanged
         url = f"{call.base_url}/collections/{collection.id}"
         drawn = collection.style or styles.plain(collection.title, collection.geometry.type)
+        if media_type == QML:
+            text = styles.qml(drawn, collection.geometry.type, aliases(collection))
+            named = ("content-disposition", f'attachment; filename="{collection.id}.qml"')
+            return Answer(200, text.encode(), QML, (("etag", tag), named))
         layers = styles.maplibre_layers(drawn, collection.id, collection.geometry.type, collection.id)
         source: dict[str, Any] = {"type": "vector", "url": f"{url}/tiles/{TILEJSON_SET}/metadata?f=tilejson"}
-        if collection.tiles is None:
+        if collection.tiles:
+            # Beside the address of the TileJSON what it says, for clients that would rather not ask for it.
+            low, high = collection.tiles.zoom
+            source |= {"tiles": [f"{url}/tiles/{TILEJSON_SET}/{{z}}/{{y}}/{{x}}?f=mvt"], "minzoom": low, "maxzoom": high}
+            if collection.facts.extent.crs84:
+                source["bounds"] = list(collection.facts.extent.crs84)
+        else:
             source = {"type": "geojson", "data": f"{url}/items?limit={MAX_LIMIT}"}
             layers = [{key: value for key, value in layer.items() if key != "source-layer"} for layer in layers]
         if collection.attribution:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["read"]
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import requests
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 PAGE = 10_000
+"""Features of one request: the most that the API gives."""
+
+_DASHED = {name.replace("-", "_"): name for name in ("bbox-crs", "filter-crs", "filter-lang")}
 
 
 def read(
@@ -42,8 +47,13 @@ def read(
     limit : int, optional
         At most so many features.
     **query
-        Query parameters of the API: `bbox` (tuple in CRS84), `datetime`, `filter` (CQL2 text), `sortby`, `properties`, or
-        any queryable by its name.
+        Query parameters of the API: `bbox` (tuple in CRS84), `datetime` (text, a day, or a pair of which None is open), `filter`
+        (CQL2 text), `sortby`, `properties` (list), or any queryable by its name. `filter_crs` and the like stand for `filter-crs`.
+
+    Returns
+    -------
+    GeoDataFrame
+        One row a feature, days as ISO text. Without features it has the columns all the same.
 
     Raises
     ------
@@ -61,39 +71,69 @@ def read(
     import geopandas
     import pandas
 
-    parameters = {name: ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value) for name, value in query.items()}
-    parameters["limit"] = str(min(limit or PAGE, PAGE))
-    if crs:
-        parameters["crs"] = CRS84_URI if crs == "OGC:CRS84" else f"http://www.opengis.net/def/crs/EPSG/0/{crs.removeprefix('EPSG:')}"
-    headers = {"Accept": "application/geo+json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit={limit} is not valid.", remedy="Allowed: a whole number from 1, or None for all.")
+    given = {_DASHED.get(name, name): _text(name, value) for name, value in query.items()}
+    parameters = {**given, "limit": str(min(limit or PAGE, PAGE))}
+    frame_crs = "OGC:CRS84"
+    if crs and crs not in ("OGC:CRS84", "CRS84"):
+        frame_crs = f"EPSG:{crs.upper().removeprefix('EPSG:')}"
+        parameters["crs"] = f"http://www.opengis.net/def/crs/EPSG/0/{frame_crs.removeprefix('EPSG:')}"
+    elif crs:
+        parameters["crs"] = CRS84_URI
+    home = f"{url.rstrip('/')}/collections/{quote(collection, safe='')}"
     features: list[dict[str, Any]] = []
-    address: str | None = f"{url.rstrip('/')}/collections/{collection}/items"
     with requests.Session() as session:
+        session.headers.update({"Accept": "application/geo+json, application/json;q=0.9"})
+        if key:
+            session.headers["Authorization"] = f"Bearer {key}"
+        address: str | None = f"{home}/items"
         while address and (limit is None or len(features) < limit):
-            page = _get(session, address, parameters, headers, timeout_s)
+            page = _get(session, address, parameters, timeout_s)
             features += page["features"]
             address = next((link["href"] for link in page["links"] if link["rel"] == "next"), None)
             parameters = {}  # a next link carries them all
+        if not features:
+            columns = _columns(_get(session, f"{home}/schema", {"f": "json"}, timeout_s), given.get("properties"))
+            return geopandas.GeoDataFrame(columns=[*columns, "geometry"], geometry="geometry", crs=frame_crs)
     features = features[:limit]
-    frame_crs = crs or "OGC:CRS84"
-    if not features:
-        return geopandas.GeoDataFrame({"geometry": []}, crs=frame_crs)
     frame = geopandas.GeoDataFrame.from_features(features, crs=frame_crs)
     frame.index = pandas.Index([feature["id"] for feature in features], name="id")
     return frame
 
 
-def _get(session: requests.Session, address: str, parameters: dict[str, str], headers: dict[str, str], timeout_s: float) -> dict[str, Any]:
+def _text(name: str, value: Any) -> str:
+    """Return a parameter's value as the API reads it."""
+    if name == "datetime" and isinstance(value, list | tuple):
+        return "/".join(".." if end is None else _text("", end) for end in value)
+    if isinstance(value, list | tuple):
+        return ",".join(_text("", part) for part in value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date) else str(value)  # a datetime is a date too
+
+
+def _columns(schema: dict[str, Any], properties: str | None) -> list[str]:
+    """Return the attributes' names in the order of the schema, as far as `properties` asks for them."""
+    names = [name for name, each in schema["properties"].items() if each.get("x-ogc-role") != "primary-geometry"]
+    return [name for name in names if name in properties.split(",")] if properties is not None else names
+
+
+def _get(session: requests.Session, address: str, parameters: dict[str, str], timeout_s: float) -> dict[str, Any]:
     try:
-        response = session.get(address, params=parameters, headers=headers, timeout=timeout_s)
+        response = session.get(address, params=parameters, timeout=timeout_s)
     except requests.RequestException as error:
         raise TransientError(f"{address} does not answer.", remedy="Is the server running, and the address right?") from error
-    if response.ok:
-        return dict(response.json())
     try:
-        said = str(response.json().get("detail", ""))
+        body = response.json()
     except requests.JSONDecodeError:
-        said = ""
-    said = said or f"{address} answered {response.status_code}."
+        body = None
+    if not isinstance(body, dict):
+        body = {}
+        if response.ok:
+            raise StadtgrundError(f"{address} answers, but not as OGC API Features does.", remedy="Is it the landing page's address?")
+    if response.ok:
+        return body
+    said = str(body.get("detail") or f"{address} answered {response.status_code}.")
     kinds: dict[int, type[StadtgrundError]] = {400: UsageError, 401: Unauthorized, 404: NotFound}
     raise kinds.get(response.status_code, TransientError if response.status_code >= 500 else StadtgrundError)(said)

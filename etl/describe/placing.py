@@ -13,9 +13,9 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from etl.describe.names import snake
-from etl.describe.shapes import GERMANY
 from etl.placement import NAMES, fits, likely
 from stadtgrund.catalog.registry import Deployment
+from stadtgrund.catalog.skeleton import GERMANY
 from stadtgrund.crs import best_operation
 from stadtgrund.errors import SourceError
 from stadtgrund.language import say

@@ -14,9 +14,7 @@ from shapely import GeometryType as Kind
 from etl.geometry import Shaper
 from stadtgrund.catalog.contract import Geometry, GeometryType
 from stadtgrund.catalog.registry import Deployment
-
-GERMANY = (5.5, 47.0, 15.6, 55.3)
-"""West, south, east, north in CRS84, with some sea."""
+from stadtgrund.catalog.skeleton import GERMANY
 
 _DECLARED: dict[frozenset[Kind], GeometryType] = {
     frozenset({Kind.POINT}): "Point",

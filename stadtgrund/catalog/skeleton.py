@@ -19,7 +19,7 @@ LAENDER = {
 }  # fmt: skip
 """The first two digits of an AGS."""
 
-GERMANY = (5.5, 47.0, 15.6, 55.3)
+GERMANY = (5.5, 47.2, 15.6, 55.3)
 """West, south, east, north in CRS84, with some sea: the box of a city that has not stated its own."""
 
 _ZONE_33 = ("11", "12", "13", "14")

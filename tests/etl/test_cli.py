@@ -99,6 +99,17 @@ def test_report_and_its_rejected_rows(things: City, capsys: pytest.CaptureFixtur
     assert run(["report", "dinge", "--version", "9"]) == 1
 
 
+def test_report_after_an_unchanged_load_is_that_of_the_one_that_read(things: City, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["load", "dinge"])
+    loaded = capsys.readouterr().out
+    run(["load", "dinge"])
+    assert "unverändert" in capsys.readouterr().out
+    assert run(["report", "dinge"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(loaded)
+    assert "Quelle zuletzt geprüft am" in told[len(loaded) :]
+
+
 def test_report_of_a_killed_run(things: City, capsys: pytest.CaptureFixture[str]) -> None:
     held = versions.begin_run(things.db, things.deployment.contract("dinge"))
     try:
@@ -130,7 +141,7 @@ def test_apply_opens_what_was_checked_without_loading(things: City, capsys: pyte
     write_contract(things.folder, contract)
     capsys.readouterr()
     assert run(["apply", "--dry-run", "dinge"]) == 0
-    assert "Öffentlich: sichtbar" in capsys.readouterr().out
+    assert "Sichtbar für Öffentlich" in capsys.readouterr().out
     assert things.ask("SELECT profile FROM meta.state") == [("verwaltung",)]
     assert run(["apply", "dinge", "--json"]) == 0
     (line,) = lines(capsys)

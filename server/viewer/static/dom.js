@@ -4,6 +4,7 @@ export const el = (name, attributes = {}, ...children) => {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key === 'class') node.className = value;
+    else if (key === 'style') node.style.cssText = value; // an attribute would be refused by the page's content security policy
     else if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
     else if (value !== undefined && value !== false) node.setAttribute(key, value === true ? '' : value);
   }

@@ -4,6 +4,8 @@ import { address, get } from './api.js';
 import { at, el, put } from './dom.js';
 
 const schemas = new Map();
+const own = new Map(); // layer id → the filter of its style
+const narrowed = new Map(); // collection id → a condition on top of that
 
 export async function schemaOf(id) {
   if (!schemas.has(id)) schemas.set(id, get(`/collections/${encodeURIComponent(id)}/schema`, { f: 'json' }).catch(() => ({ properties: {} })));
@@ -30,9 +32,14 @@ export async function add(map, id) {
   }
   const style = await get(`/styles/${encodeURIComponent(id)}`, { f: 'json' });
   if (!map.getSource(id)) {
-    const source = style.sources[id];
-    map.addSource(id, { ...source, tiles: source.tiles.map(address) });
-    for (const layer of style.layers) map.addLayer(layer, before(map, layer.type));
+    // Tiles by the address that this page has: the public one may be another, and the page loads from its own host only.
+    const { url, ...source } = style.sources[id];
+    map.addSource(id, { ...source, tiles: source.tiles.map((tile) => address(tile.slice(tile.indexOf('/collections/')))) });
+    for (const layer of style.layers) {
+      own.set(layer.id, layer.filter);
+      map.addLayer(layer, before(map, layer.type));
+    }
+    narrow(map, id, narrowed.get(id));
   }
   return style.layers;
 }
@@ -43,6 +50,16 @@ export function remove(map, id) {
 
 export function layersOf(map, id) {
   return map.getStyle().layers.filter((layer) => layer.source === id);
+}
+
+/** Show of a collection only what fits `condition` too; null shows all of it. It holds for a layer that is switched on later. */
+export function narrow(map, id, condition) {
+  if (condition) narrowed.set(id, condition);
+  else narrowed.delete(id);
+  for (const layer of layersOf(map, id)) {
+    const filters = [own.get(layer.id), condition].filter(Boolean);
+    map.setFilter(layer.id, filters.length > 1 ? ['all', ...filters] : filters[0] ?? null);
+  }
 }
 
 function swatch(legend) {

@@ -16,7 +16,16 @@ let project = null;
 let collections = [];
 let switchOf = () => null;
 
-const config = await (await fetch('config.json')).json();
+let config;
+try {
+  config = await api.get('/viewer/config.json');
+} catch (error) {
+  // A key that is no longer valid must not lock the page.
+  put('results', fault(error));
+  if (!api.hasKey()) throw error;
+  api.useKey('');
+  config = await api.get('/viewer/config.json');
+}
 document.title = at('title').textContent = `${config.title}: Planungskarte`;
 
 function bounds(geometry) {
@@ -83,13 +92,14 @@ async function works(event) {
   try {
     const found = await api.items(w.collection, { datetime: day, limit: 500 });
     const entries = found.features.map((f) => el('li', {}, el('button', { class: 'link', type: 'button', onclick: () => choose(w.collection, f) }, String(f.properties[w.title] ?? f.id))));
-    put('works-list', el('p', {}, `${found.features.length} Maßnahmen am ${new Date(day).toLocaleDateString('de-DE')}`), el('ul', {}, entries));
-    if (map?.getSource(w.collection)) {
+    const all = el('button', { class: 'link', type: 'button', onclick: () => { put('works-list'); if (map) layers.narrow(map, w.collection, null); } }, 'Alle Zeiträume zeigen');
+    const count = `${found.numberMatched ?? found.features.length} Maßnahmen am ${new Date(day).toLocaleDateString('de-DE')}`;
+    put('works-list', el('p', {}, count, ' · ', all), el('ul', { class: 'list' }, entries));
+    if (map) {
       const ids = found.features.map((f) => String(f.id));
-      for (const layer of layers.layersOf(map, w.collection)) {
-        layer.own ??= layer.filter;
-        map.setFilter(layer.id, ['in', ['to-string', ['get', 'id']], ['literal', ids]]);
-      }
+      layers.narrow(map, w.collection, ['in', ['to-string', ['get', 'id']], ['literal', ids]]);
+      const box = switchOf(w.collection);
+      if (box && !box.checked) box.click();
     }
   } catch (error) {
     put('works-list', fault(error));
@@ -149,7 +159,7 @@ async function withMap() {
     at('corners').value = geometry.coordinates[0].slice(0, -1).map((c) => c.join(' ')).join('\n');
   });
   map.on('click', clicked);
-  switchOf = layers.switches(collections, config.on, async (id, on) => {
+  switchOf = layers.switches(collections, config.shown, async (id, on) => {
     try {
       if (on) return await layers.add(map, id);
       layers.remove(map, id);
