@@ -146,8 +146,6 @@ def best_operation(source: str, target: str) -> Operation:
     if not group.transformers:
         raise SourceError(f"PROJ has no operation from {source} to {target}.", remedy="Install proj-data or state another source.crs.")
     best = group.transformers[0]
-    missing = ", ".join(
-        grid.short_name for op in group.unavailable_operations[:1] for grid in op.grids if not grid.available
-    )
+    missing = ", ".join(grid.short_name for op in group.unavailable_operations[:1] for grid in op.grids if not grid.available)
     accuracy = best.accuracy if best.accuracy >= 0 else None
     return Operation(source, target, best.description or best.name, accuracy, bool(group.best_available), missing)
