@@ -38,6 +38,7 @@ check: setup-test ## lint, format, types, layers, contracts, generated files
 	.venv/bin/lint-imports
 	for folder in pygeoapi-config/*/; do .venv/bin/stadtgrund check --config "$$folder" || exit 1; done
 	for folder in pygeoapi-config/*/; do .venv/bin/stadtgrund render --check --config "$$folder" || exit 1; done
+	.venv/bin/stadtgrund docs pygeoapi-config/*/ --check --output docs/datasets.md
 
 bench: setup ## measure serving and loading on this machine
 	@.venv/bin/python -m bench

@@ -1,10 +1,18 @@
-# Sourced: what setup says to a person, on stderr, in the language of the terminal: German unless the locale names another.
+# Sourced: what setup says to a person, on stderr, in the language of the terminal: German unless the locale names another
+# (stadtgrund/language.py decides alike; C and POSIX name no language).
 
 say() { # German English
-    case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in
-        '' | [dD][eE]*) printf '%s\n' "$1" >&2 ;;
-        *) printf '%s\n' "$2" >&2 ;;
-    esac
+    for named in "${LC_ALL:-}" "${LC_MESSAGES:-}" "${LANG:-}"; do
+        case "$named" in
+            '' | [cC] | [cC].* | POSIX | POSIX.*) ;;
+            [dD][eE]*) break ;;
+            *)
+                printf '%s\n' "$2" >&2
+                return
+                ;;
+        esac
+    done
+    printf '%s\n' "$1" >&2
 }
 
 die() { # German English

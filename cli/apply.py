@@ -14,7 +14,7 @@ from etl.report import access_lines
 from stadtgrund.catalog import access
 from stadtgrund.catalog.recipe import recipe_of
 from stadtgrund.errors import StadtgrundError
-from stadtgrund.query.form_filter import compile_where
+from stadtgrund.query.form_filter import compile_text, compile_where
 from stadtgrund.store import forms, versions
 
 
@@ -47,7 +47,7 @@ def command(
                     for profile, decision in decisions.items()
                 ]
             else:
-                states = forms.reconcile(database, deployment, contract, compile_where=compile_where)
+                states = forms.reconcile(database, deployment, contract, compile_where=compile_where, compile_text=compile_text)
         except StadtgrundError as error:
             failed = True
             say(f"{contract.id}: {error}")

@@ -142,7 +142,7 @@ def psql(role: _Role = "owner") -> None:
 def _known(role: str) -> str:
     known = ("owner", "ingest", *PROFILES)
     if role not in known:
-        raise UsageError(unknown("role", role, known))
+        raise UsageError(unknown("role", role, known, german="Rolle"))
     return role
 
 

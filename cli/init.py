@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["command"]
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,9 @@ def command(
     crs: Annotated[
         str | None, typer.Option("--crs", metavar="EPSG:NUMMER", help="Bezugssystem der Quelle, wenn sie es nicht oder falsch nennt.")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", metavar="NAME", help="Zeichenkodierung, wenn sie nicht zu erkennen ist, etwa cp1252.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--output", metavar="DATEI", help="In eine Datei schreiben; ein bloßer Name liegt in datasets/.")
     ] = None,
@@ -38,8 +42,8 @@ def command(
     Kommentare sagen, woran es zu erkennen war. Auf stderr steht, was ein Mensch ansehen sollte.
 
     \b
-    Beispiel: stadtgrund --config ~/kaiserslautern init stadtteile.shp --output stadtteile.yaml
-              stadtgrund --config ~/kaiserslautern init plan.gpkg --layer schulen --id schulen
+    Beispiel: stadtgrund init stadtteile.shp --config ~/kaiserslautern --output stadtteile.yaml
+              stadtgrund init plan.gpkg --config ~/kaiserslautern --layer schulen --id schulen
     """
     deployment = _deployment()
     target = _target(output, id_, deployment) if output else None
@@ -55,9 +59,9 @@ def command(
         )
     if crs is not None:
         crs = _crs(crs)
-    from etl.describe.draft import describe  # loads GDAL and Arrow: not before the command line is known to be right
+    from etl.describe.describe import describe  # loads GDAL and Arrow: not before the command line is known to be right
 
-    draft = describe(source, deployment, dataset=id_, layer=layer, crs=crs)
+    draft = describe(source, deployment, dataset=id_, layer=layer, crs=crs, encoding=encoding)
     text = draft.text()
     if target is None:
         data(text.rstrip("\n"))
@@ -115,7 +119,7 @@ def _crs(text: str) -> str:
 
 
 def _tell_next(deployment: Deployment, dataset: str, target: Path | None) -> None:
-    config = context.settings().deployment.config
+    config = shlex.quote(str(context.settings().deployment.config))
     if target is None:
         say(
             by_locale(

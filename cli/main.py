@@ -24,7 +24,7 @@ import typer
 import stadtgrund
 from cli import context
 from cli.console import data, say
-from stadtgrund.errors import ContractError, StadtgrundError, UsageError
+from stadtgrund.errors import ContractError, StadtgrundError, UsageError, by_locale
 
 VERBS: dict[str, str] = {
     "run": "Alles auf einmal: PostGIS starten, laden, die API ausliefern.",
@@ -41,6 +41,7 @@ VERBS: dict[str, str] = {
     "withdraw": "Einen Datensatz zurückziehen.",
     "serve": "Die API ausliefern.",
     "render": "Die pygeoapi.yml für einen gewöhnlichen pygeoapi schreiben.",
+    "docs": "Eine Seite über die Datensätze schreiben.",
     "keys": "API-Schlüssel anlegen, auflisten, sperren.",
     "db": "Die Datenbank starten, anhalten, einrichten, öffnen.",
     "demo": "Die Vorführung vorbereiten oder auf ihren Anfang zurücksetzen.",
@@ -77,7 +78,10 @@ def _options(
     _: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Die Version zeigen.")] = False,
 ) -> None:
     if config is not None and not config.is_dir():
-        raise UsageError(f"--config: {config} ist kein Ordner.", remedy="Erwartet wird ein Ordner mit deployment.yml.")
+        raise UsageError(
+            by_locale(f"--config: {config} ist kein Ordner.", f"--config: {config} is not a folder."),
+            remedy=by_locale("Erwartet wird ein Ordner mit deployment.yml.", "Expected is a folder with deployment.yml."),
+        )
     context.configure(config, debug=debug)
 
 
@@ -139,13 +143,24 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
     """Tell what nobody foresaw in one sentence; Python ends with exit code 1 after it."""
     if "--debug" in sys.argv:
         traceback.print_exception(kind, error, trace)
-    elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        say(f"Kein Platz mehr auf dem Datenträger{f' für {error.filename}' if error.filename else ''}.")
-        say("Was veröffentlicht war, ist unverändert. Schaffen Sie Platz und wiederholen Sie den Befehl.")
-    elif isinstance(error, OSError):
-        say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}. Mit --debug steht hier, wo.")
-    elif not isinstance(error, KeyboardInterrupt):
-        say(f"Unerwarteter Fehler: {kind.__name__}: {' '.join(str(error).split())}. Mit --debug steht hier, wo.")
+    elif isinstance(error, KeyboardInterrupt):
+        return
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or ""
+        say(by_locale(f"Kein Platz mehr auf dem Datenträger: {place}", f"No space left on the disk: {place}").rstrip(": ") + ".")
+        say(
+            by_locale(
+                "Was veröffentlicht war, ist unverändert. Schaffen Sie Platz und wiederholen Sie den Befehl.",
+                "What was published is unchanged. Make room and repeat the command.",
+            )
+        )
+    else:
+        more = by_locale("Mit --debug steht hier, wo.", "With --debug the place is shown here.")
+        if isinstance(error, OSError):
+            what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        else:
+            what = f"{by_locale('Unerwarteter Fehler', 'Unexpected error')}: {kind.__name__}: {' '.join(str(error).split())}"
+        say(f"{what}. {more}")
 
 
 def main() -> None:

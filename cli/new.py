@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["command"]
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ def command(
     if problems:
         raise ContractError(problems)
     data(str(place))
-    shown = folder if not re.search(r"\s", str(folder)) else f'"{folder}"'
+    shown = shlex.quote(str(place))
     say(
         by_locale(
             f"{skeleton.title}: {LAENDER[skeleton.ags[:2]]}, AGS {skeleton.ags}, gespeichert wird in {skeleton.crs}.",

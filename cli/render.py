@@ -96,7 +96,7 @@ def command(
     """
     deployment = context.deployment()
     if profile not in deployment.profiles:
-        raise UsageError(unknown("profile", profile, deployment.profiles))
+        raise UsageError(unknown("profile", profile, deployment.profiles, german="Profil"))
     text = render(deployment, profile)
     path = output or deployment.folder / ("pygeoapi.yml" if profile == OPEN else f"pygeoapi.{profile}.yml")
     if str(path) == "-":

@@ -11,7 +11,7 @@ import typer
 from cli import context
 from cli.console import data, data_json, say
 from stadtgrund.errors import NotFound, by_locale
-from stadtgrund.query.form_filter import compile_where
+from stadtgrund.query.form_filter import compile_text, compile_where
 from stadtgrund.store import versions
 from stadtgrund.store.versions import Version
 
@@ -49,7 +49,7 @@ def command(
         versions.check_rollback(db, contract, chosen)
         say(by_locale(f"Probe: {dataset} bekäme die Zeilen von Version {chosen}.", f"Dry run: {dataset} would get the rows of {chosen}."))
         return
-    made = versions.rollback(db, deployment, contract, chosen, compile_where=compile_where)
+    made = versions.rollback(db, deployment, contract, chosen, compile_where=compile_where, compile_text=compile_text)
     _tell(made, as_json=as_json)
     for state in made.states:
         say(f"  {state.profile}: {by_locale(state.reason.de, state.reason.get('en'))}")

@@ -76,7 +76,7 @@ class _Work:
         key = api_keys.ensure_first(db)
         server = self._serve(db, children, key) if _is_published(db) else None
         _generate(self.settings, self.deployment, children)
-        if _load(self.settings, children):
+        if _load(self.settings, self.deployment, children):
             say(by_locale("Nicht alles wurde geladen; was da ist, wird ausgeliefert.", "Not all was loaded; what is there is served."))
             if server is None and not _is_published(db):
                 raise SetupError(
@@ -170,7 +170,7 @@ def _generate(settings: Settings, deployment: Deployment, children: Children) ->
     (deployment.data / _STAMP).write_text(stamp_of_demo())
 
 
-def _load(settings: Settings, children: Children) -> bool:
+def _load(settings: Settings, deployment: Deployment, children: Children) -> bool:
     """Load all datasets, telling each in a line; return whether anything failed."""
     loading = children.start(_verb(settings, "load", "--all", "--json"), read=True)
     unchanged = 0
@@ -179,13 +179,15 @@ def _load(settings: Settings, children: Children) -> bool:
         if report["status"] == "unchanged":
             unchanged += 1
         elif report["status"] == "published":
-            say(_line(report))
+            say(_line(report, raster=deployment.contract(report["dataset"]).is_raster))
     if unchanged:
         say(by_locale(f"{unchanged} Datensätze sind unverändert.", f"{unchanged} datasets are unchanged."))
     return children.wait(loading) != 0
 
 
-def _line(report: dict[str, Any]) -> str:
+def _line(report: dict[str, Any], *, raster: bool) -> str:
+    if raster:
+        return f"{report['dataset']}: Version {report['version']}, Raster"
     rows, rejected = (f"{report[name] or 0:,}" for name in ("rows_published", "rows_rejected"))
     told = by_locale(f"Version {report['version']}, {rows.replace(',', '.')} Zeilen", f"version {report['version']}, {rows} rows")
     if report["rows_rejected"]:

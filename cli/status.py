@@ -86,7 +86,8 @@ def _line(contract: Contract, row: dict[str, Any], now: datetime) -> dict[str, A
     return {
         "dataset": contract.id,
         "version": row["version"],
-        "rows": row["rows"],
+        "rows": None if contract.is_raster else row["rows"],
+        "raster": contract.is_raster,
         "origin": row["origin"],
         "source_time": since,
         "age_days": age.days if age else None,
@@ -108,7 +109,7 @@ def _cells(line: dict[str, Any]) -> tuple[str, ...]:
     }
     age = "–" if line["age_days"] is None else f"{line['age_days']} d" + (" !" if line["overdue"] else "")
     last = f"{_STATUS[line['last_status']]} {line['last_run']:%d.%m.%Y %H:%M}" if line["last_status"] else "–"
-    rows = "–" if line["rows"] is None else f"{line['rows']:,}".replace(",", ".")
+    rows = "Raster" if line["raster"] else "–" if line["rows"] is None else f"{line['rows']:,}".replace(",", ".")
     return (
         line["dataset"],
         str(line["version"] or "–"),

@@ -12,7 +12,7 @@ import typer
 from cli import context
 from cli.console import data, data_json
 from stadtgrund.errors import by_locale
-from stadtgrund.query.form_filter import compile_where
+from stadtgrund.query.form_filter import compile_text, compile_where
 from stadtgrund.store import versions
 
 
@@ -34,7 +34,7 @@ def command(
     contract = deployment.contract(dataset)
     db = context.database()
     states = versions.withdraw(
-        db, deployment, contract, by=by or getpass.getuser(), reason=reason, compile_where=compile_where, dry_run=dry_run
+        db, deployment, contract, by=by or getpass.getuser(), reason=reason, compile_where=compile_where, compile_text=compile_text, dry_run=dry_run
     )
     for state in states:
         if as_json:

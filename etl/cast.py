@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 from etl import scalars
 from stadtgrund.catalog.contract import FieldType
 
-_INTEGER = r"^[+-]?\d{1,18}$"
-_NUMBER = r"^[+-]?(\d{1,300}\.?\d*|\.\d+)$"
+_INTEGER = r"^-?\d{1,18}$"  # Arrow takes no plus sign: that goes the slow way
+_NUMBER = r"^-?(\d{1,300}\.?\d*|\.\d+)$"
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 _WHOLE_FLOAT = 2.0**63
 

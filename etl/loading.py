@@ -19,7 +19,7 @@ from etl.report import Access, LoadReport
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.recipe import recipe_of
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.query.form_filter import compile_where
+from stadtgrund.query.form_filter import compile_text, compile_where
 from stadtgrund.store import forms, versions
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import LoadFacts, Run, StoredFile, Version
@@ -85,7 +85,7 @@ class Loading:
         """End without a new version; forms and views are brought to what the contract says, where the rows do not depend on it."""
         assert self.serving is not None  # only a serving version can be unchanged
         report = self.report
-        states = forms.reconcile(self.db, self.deployment, self.contract, compile_where=compile_where)
+        states = forms.reconcile(self.db, self.deployment, self.contract, compile_where=compile_where, compile_text=compile_text)
         report.status, report.version = "unchanged", self.serving.version
         report.rows_published = self.serving.rows
         self._tell_access(states)
@@ -146,7 +146,7 @@ class Loading:
 
         with self.phase("publish"):
             version = versions.publish(
-                self.db, self.deployment, contract, run, facts, compile_where=compile_where, files=stored, progress=told
+                self.db, self.deployment, contract, run, facts, compile_where=compile_where, compile_text=compile_text, files=stored, progress=told
             )
         report.status, report.version, report.rows_published = "published", version.version, version.rows
         self._tell_access(version.states)

@@ -1,7 +1,7 @@
 """A child process that checks projects: `python -m processes PROFILE`, one JSON request a line in, one JSON answer a line out.
 
-It reads through the profile's own role. An answer is `{"media_type": …, "body": …}` or
-`{"error": <class>, "what": …, "remedy": …, "parameter": [name, value, allowed]}`. It ends at the end of its input.
+It reads through the profile's own role. An answer is `{"media_type": …, "body": …}` or `{"error": <class>, "what": …, "remedy": …}`,
+for a wrong input `{"error": "InvalidInput", "parameter": [name, value, allowed]}`. It ends at the end of its input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shapely.geometry import box
 from processes import overlay, project, report, rules, sheet, view
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.catalog.registry import read as read_deployment
-from stadtgrund.errors import InvalidParameter, StadtgrundError
+from stadtgrund.errors import StadtgrundError
 from stadtgrund.settings import Settings
 from stadtgrund.store.database import Database
 
@@ -30,7 +30,7 @@ def answer(
 ) -> dict[str, Any]:
     """Check one project and return the answer."""
     if not isinstance(data, dict):
-        raise InvalidParameter("inputs", type(data).__name__, "ein JSON-Objekt mit " + ", ".join(project.ALLOWED))
+        raise project.InvalidInput("inputs", type(data).__name__, "ein JSON-Objekt mit " + ", ".join(project.ALLOWED))
     inputs = project.parse(data, ruleset)
     with conn.transaction():  # one snapshot: every rule sees the same versions
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -47,15 +47,15 @@ class Checker:
     def __init__(self, settings: Settings, ruleset: rules.Ruleset, profile: str) -> None:
         self.settings, self.ruleset, self.profile = settings, ruleset, profile
         self.deployment = read_deployment(settings.deployment.config, settings.deployment.data)
-        self.database = Database.open(settings, self.deployment.name, start=False)
+        self.database = Database.open(settings, settings.deployment.name, start=False)
         self._conn: psycopg.Connection[Any] | None = None
 
     def __call__(self, data: Any) -> dict[str, Any]:
         """Return the answer to one request; every fault that has a name is an answer too."""
         try:
             return self._checked(data)
-        except InvalidParameter as error:
-            return {"error": "InvalidParameter", "parameter": [error.name, error.value, error.allowed]}
+        except project.InvalidInput as error:
+            return {"error": "InvalidInput", "parameter": [error.name, error.value, error.allowed]}
         except StadtgrundError as error:
             return {"error": type(error).__name__, "what": error.what, "remedy": error.remedy}
         except psycopg.errors.QueryCanceled:

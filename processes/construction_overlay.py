@@ -37,8 +37,18 @@ METADATA: dict[str, Any] = {
             "minOccurs": 0,
             "maxOccurs": 1,
         },
-        "baustelle": {"title": {"de": "Kennung einer Baustelle", "en": "Id of a construction site"}, "schema": {"type": "string"}, "minOccurs": 0, "maxOccurs": 1},
-        "flurstueck": {"title": {"de": "Flurstückskennzeichen", "en": "Key of a land parcel"}, "schema": {"type": "string"}, "minOccurs": 0, "maxOccurs": 1},
+        "baustelle": {
+            "title": {"de": "Kennung einer Baustelle", "en": "Id of a construction site"},
+            "schema": {"type": "string"},
+            "minOccurs": 0,
+            "maxOccurs": 1,
+        },
+        "flurstueck": {
+            "title": {"de": "Flurstückskennzeichen", "en": "Key of a land parcel"},
+            "schema": {"type": "string"},
+            "minOccurs": 0,
+            "maxOccurs": 1,
+        },
         "buffer_m": {
             "title": {"de": "Puffer in Metern", "en": "Buffer in metres"},
             "schema": {"type": "number", "minimum": 0, "maximum": 500, "default": 10},

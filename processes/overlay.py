@@ -39,7 +39,7 @@ def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: Base
 
     Raises
     ------
-    InvalidParameter, NotFound
+    InvalidInput, NotFound
         As `processes.project` says.
     """
     project = resolve(view, inputs, ruleset, srid, city)
@@ -121,9 +121,9 @@ def _misfit(rule: NearRule | RootsRule | WorksRule, collection: Collection) -> s
             if types[name] not in _DAYS:
                 return f"Das Feld {name} der Ebene ist kein Datum."
     if isinstance(rule, RootsRule):
-        for name in (rule.crown_diameter_m, rule.girth_cm):
-            if name and types[name] not in _NUMBERS:
-                return f"Das Feld {name} der Ebene ist keine Zahl."
+        for measure in filter(None, (rule.crown_diameter_m, rule.girth_cm)):
+            if types[measure] not in _NUMBERS:
+                return f"Das Feld {measure} der Ebene ist keine Zahl."
     return ""
 
 
@@ -173,7 +173,8 @@ def _vector(
         """SELECT id, distance, ST_Area(common), ST_Length(common), ST_Dimension(g), ST_Dimension(sg_p), d1, d2, total,
                   ST_AsGeoJSON(ST_Transform(g, 4326), 7), ST_AsGeoJSON(g, 2) {names}
            FROM (SELECT *, ST_Intersection(CASE WHEN ST_IsValid(g) THEN g ELSE ST_MakeValid(g) END, sg_p) AS common
-                 FROM (SELECT sg_id::text AS id, {place} AS g, sg_p, ST_Distance({place}, sg_p) AS distance, {days}, count(*) OVER () AS total {shown}
+                 FROM (SELECT sg_id::text AS id, {place} AS g, sg_p, ST_Distance({place}, sg_p) AS distance, {days},
+                              count(*) OVER () AS total {shown}
                        FROM {relation}, (SELECT decode(%(project)s, 'hex')::geometry AS sg_p) project
                        WHERE {conditions} ORDER BY distance, sg_id::text COLLATE "C" LIMIT {limit}) found
                  OFFSET 0) listed

@@ -1,11 +1,11 @@
 """A project to check: taken from the request, validated, brought into the storage CRS.
 
-Inputs come in CRS84. Each fault is an `InvalidParameter` in German that says what to do.
+Inputs come in CRS84. Each fault is an `InvalidInput` in German that says what to do.
 """
 
 from __future__ import annotations
 
-__all__ = ["Inputs", "Project", "parse", "resolve"]
+__all__ = ["Inputs", "InvalidInput", "Project", "parse", "resolve"]
 
 import json
 import math
@@ -24,11 +24,20 @@ from shapely.validation import explain_validity
 from processes.rules import Lookup, Ruleset
 from processes.view import View
 from stadtgrund.catalog import keys
-from stadtgrund.errors import InvalidParameter, NotFound
+from stadtgrund.errors import InvalidParameter, NotFound, StadtgrundError
 
 ALLOWED = ("geometry", "baustelle", "flurstueck", "buffer_m", "from", "to", "format")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+
+
+class InvalidInput(InvalidParameter):
+    """An input of a check is wrong; it is told in German, as it is shown to planners."""
+
+    def __init__(self, name: str, value: str, allowed: str) -> None:
+        self.name, self.value, self.allowed = name, value, allowed
+        shown = value if len(value) <= 100 else value[:100] + "…"
+        StadtgrundError.__init__(self, f"Eingabe {name}: „{shown}“ geht nicht.", remedy=f"Erwartet: {allowed}.")
 
 
 @dataclass(frozen=True)
@@ -63,21 +72,21 @@ def parse(data: dict[str, Any], ruleset: Ruleset) -> Inputs:
 
     Raises
     ------
-    InvalidParameter
+    InvalidInput
         Naming the input, its value and what is allowed.
     """
     for name in data:
         if name not in ALLOWED:
-            raise InvalidParameter(name, str(data[name]), "Eingaben " + ", ".join(ALLOWED))
+            raise InvalidInput(name, str(data[name]), "Eingaben " + ", ".join(ALLOWED))
     given = [name for name in ("geometry", "baustelle", "flurstueck") if data.get(name) not in (None, "")]
     if len(given) != 1:
-        raise InvalidParameter("inputs", ", ".join(given) or "nichts", "genau eines von geometry, baustelle, flurstueck")
+        raise InvalidInput("inputs", ", ".join(given) or "nichts", "genau eines von geometry, baustelle, flurstueck")
     begin, end = _day(data, "from"), _day(data, "to")
     if begin and end and end < begin:
-        raise InvalidParameter("to", end.isoformat(), f"ein Tag ab dem Beginn {begin.isoformat()}; Beginn und Ende sind vertauscht")
+        raise InvalidInput("to", end.isoformat(), f"ein Tag ab dem Beginn {begin.isoformat()}; Beginn und Ende sind vertauscht")
     output = data.get("format", "json")
     if output not in ("json", "html"):
-        raise InvalidParameter("format", str(output), "json oder html")
+        raise InvalidInput("format", str(output), "json oder html")
     return Inputs(
         geometry=_geometry(data["geometry"], ruleset) if given == ["geometry"] else None,
         baustelle=_text(data, "baustelle"),
@@ -94,7 +103,7 @@ def _text(data: dict[str, Any], name: str) -> str | None:
     if value in (None, ""):
         return None
     if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > 100:
-        raise InvalidParameter(name, str(value), "eine Kennung mit höchstens 100 Zeichen")
+        raise InvalidInput(name, str(value), "eine Kennung mit höchstens 100 Zeichen")
     return str(value)
 
 
@@ -107,13 +116,13 @@ def _day(data: dict[str, Any], name: str) -> date | None:
             raise ValueError(value)
         return date.fromisoformat(value)
     except ValueError as error:
-        raise InvalidParameter(name, str(value), "ein Tag als JJJJ-MM-TT, z. B. 2027-03-01") from error
+        raise InvalidInput(name, str(value), "ein Tag als JJJJ-MM-TT, z. B. 2027-03-01") from error
 
 
 def _buffer(value: Any) -> float:
     # Compared before anything else is done with it: an integer may be too large to become a float, and NaN fails both.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 500:
-        raise InvalidParameter("buffer_m", str(value), "eine Zahl von 0 bis 500 (Meter)")
+        raise InvalidInput("buffer_m", str(value), "eine Zahl von 0 bis 500 (Meter)")
     return float(value)
 
 
@@ -122,29 +131,29 @@ def _geometry(value: Any, ruleset: Ruleset) -> BaseGeometry:
         value = value.get("geometry")
     if not isinstance(value, dict) or value.get("type") not in TYPES:
         found = value.get("type") if isinstance(value, dict) else type(value).__name__
-        raise InvalidParameter("geometry", str(found), "eine GeoJSON-Geometrie in CRS84 vom Typ " + ", ".join(TYPES))
+        raise InvalidInput("geometry", str(found), "eine GeoJSON-Geometrie in CRS84 vom Typ " + ", ".join(TYPES))
     try:
         geometry = shape(value)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, GEOSException) as error:
-        raise InvalidParameter(
+        raise InvalidInput(
             "geometry", json.dumps(value)[:80], "eine vollständige GeoJSON-Geometrie; ein Ring hat mindestens vier Ecken"
         ) from error
     if geometry.is_empty:
-        raise InvalidParameter("geometry", value["type"] + " ohne Koordinaten", "eine Geometrie mit Koordinaten; bitte neu zeichnen")
+        raise InvalidInput("geometry", value["type"] + " ohne Koordinaten", "eine Geometrie mit Koordinaten; bitte neu zeichnen")
     bounds = geometry.bounds
     if not all(map(math.isfinite, bounds)):
-        raise InvalidParameter("geometry", "nan", "endliche Koordinaten")
+        raise InvalidInput("geometry", "nan", "endliche Koordinaten")
     if max(map(abs, bounds)) > 180:
-        raise InvalidParameter(
+        raise InvalidInput(
             "geometry",
             f"{bounds[0]:.0f} {bounds[1]:.0f}",
             "Länge und Breite in Grad (CRS84); diese Zahlen sehen nach Metern aus, bitte vorher aus EPSG:25832/25833 umrechnen",
         )
     vertices = int(get_num_coordinates(geometry))
     if vertices > ruleset.max_vertices:
-        raise InvalidParameter("geometry", f"{vertices} Stützpunkte", f"höchstens {ruleset.max_vertices} Stützpunkte; bitte vereinfachen")
+        raise InvalidInput("geometry", f"{vertices} Stützpunkte", f"höchstens {ruleset.max_vertices} Stützpunkte; bitte vereinfachen")
     if not geometry.is_valid:
-        raise InvalidParameter(
+        raise InvalidInput(
             "geometry",
             explain_validity(geometry),
             "eine Fläche, deren Rand sich nicht selbst schneidet; bitte an der genannten Stelle neu zeichnen",
@@ -157,7 +166,7 @@ def resolve(view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseG
 
     Raises
     ------
-    InvalidParameter
+    InvalidInput
         Outside the city or too large.
     NotFound
         An id or Kennzeichen that no visible row has.
@@ -166,7 +175,7 @@ def resolve(view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseG
         if not inputs.geometry.intersects(city):
             west, south, east, north = inputs.geometry.bounds
             hint = "; Länge und Breite sind wohl vertauscht" if city.intersects(_swapped(inputs.geometry)) else ""
-            raise InvalidParameter(
+            raise InvalidInput(
                 "geometry",
                 f"{west:.4f} {south:.4f} … {east:.4f} {north:.4f}",
                 "ein Vorhaben im Stadtgebiet " + " ".join(f"{v:.4f}" for v in city.bounds) + " (Länge Breite, CRS84)" + hint,
@@ -191,11 +200,9 @@ def _swapped(geometry: BaseGeometry) -> BaseGeometry:
 
 def _limit(area_m2: float, side_m: float, ruleset: Ruleset) -> None:
     if area_m2 > ruleset.max_area_ha * 10_000:
-        raise InvalidParameter(
-            "geometry", f"{area_m2 / 10_000:.0f} ha", f"höchstens {ruleset.max_area_ha:g} ha; bitte in Abschnitte teilen"
-        )
+        raise InvalidInput("geometry", f"{area_m2 / 10_000:.0f} ha", f"höchstens {ruleset.max_area_ha:g} ha; bitte in Abschnitte teilen")
     if side_m > ruleset.max_extent_km * 1000:
-        raise InvalidParameter(
+        raise InvalidInput(
             "geometry", f"{side_m / 1000:.1f} km", f"höchstens {ruleset.max_extent_km:g} km Ausdehnung; bitte in Abschnitte teilen"
         )
 
@@ -242,7 +249,7 @@ def _looked_up(
     _limit(row[2], row[3], ruleset)
     begin, end = inputs.begin or _date(row[5]), inputs.end or _date(row[6])
     if begin and end and end < begin:
-        raise InvalidParameter("to", end.isoformat(), f"ein Tag ab dem Beginn {begin.isoformat()}; bitte beide Tage angeben")
+        raise InvalidInput("to", end.isoformat(), f"ein Tag ab dem Beginn {begin.isoformat()}; bitte beide Tage angeben")
     return Project(str(row[4] or f"{collection.title.de} {wanted}"), kind, row[0], begin, end, row[1], srid, (collection.id, row[0]))
 
 
@@ -258,4 +265,4 @@ def _normalised(lookup: Lookup, kind: str, wanted: str) -> str:
     try:
         return keys.normalise(lookup.key_type, wanted) or wanted
     except ValueError as error:
-        raise InvalidParameter(kind, wanted, str(error)) from error
+        raise InvalidInput(kind, wanted, str(error)) from error

@@ -35,7 +35,7 @@ class _Rule(Model):
     advice: str = ""
     show: tuple[str, ...] = ()
     """Attributes that name a hit, in order."""
-    exclude: dict[str, tuple[str, ...]] = {}
+    exclude: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Attribute → values of objects that do not count, such as cancelled works."""
 
 

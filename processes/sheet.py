@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from processes.background import frame
-from processes.report import CLASSES, Background, Hit, Outcome, Report, comma, points
+from processes.report import CLASSES, Background, Outcome, Report, comma, points
 from stadtgrund.identity import OPEN, VERWALTUNG
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -27,6 +27,7 @@ STATES = {
     "missing": "Daten liegen nicht vor: keine Aussage",
     "not_permitted": "mit dieser Berechtigung nicht einsehbar; Auskunft gibt",
 }
+_NOWHERE: dict[str, Any] = {"type": "GeometryCollection", "geometries": []}
 VIEWS = {OPEN: "aus den öffentlichen Daten", VERWALTUNG: "aus den Daten der Verwaltung"}
 STYLE = """
 :root{font:14px/1.45 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:#1d2733}
@@ -46,24 +47,23 @@ th{background:#f3f6f9}
 footer{margin-top:14px;font-size:12px;color:#44515e;border-top:1px solid #c9d2dc;padding-top:6px}
 @page{size:A4;margin:14mm}
 @media print{body{padding:0}}
-""" + "".join(f".{name}{{border-color:{colour}}}.lamp.{name}{{border-color:#c9d2dc;border-top-color:{colour}}}\n" for name, colour in COLOURS.items())
+""" + "".join(
+    f".{name}{{border-color:{colour}}}.lamp.{name}{{border-color:#c9d2dc;border-top-color:{colour}}}\n" for name, colour in COLOURS.items()
+)
 """The only style sheet of the page. No element has a style of its own: a content security policy can name this one by its hash."""
 
 
 def render(report: Report) -> str:
     """Return the page."""
     summary = report.summary()
-    lamps = "".join(
-        f'<div class="lamp {name}"><b>{summary[name]}</b>{name}<br><small>{MEANING[name]}</small></div>'
-        for name in CLASSES
-    )
+    lamps = "".join(f'<div class="lamp {name}"><b>{summary[name]}</b>{name}<br><small>{MEANING[name]}</small></div>' for name in CLASSES)
     hits = sorted((o for o in report.outcomes if o.state == "hit"), key=lambda o: CLASSES.index(o.rule_class))
     rest = [o for o in report.outcomes if o.state != "hit"]
     numbers = {id(hit): str(number) for number, hit in enumerate((hit for o in hits for hit in o.hits[:25]), start=1)}
     found = "".join(_rule(outcome, numbers) for outcome in hits) or "<p>Kein Treffer.</p>"
     return f"""<!doctype html>
 <html lang="de"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Prüfung: {escape(report.title)}</title><style>{STYLE}</style></head><body>
+<title>Prüfung: {escape(report.title)}</title><style>{STYLE}</style></head><body><main>
 <h1>Prüfung eines Vorhabens</h1>
 <p class="lead">{escape(report.title)} · {_span(report.begin, report.end)} · {_size(report)} · Puffer {report.buffer_m:g} m<br>
 Erstellt am {_time(report.created)} {escape(VIEWS.get(report.profile, report.profile))} mit Regelwerk {escape(report.ruleset)}</p>
@@ -74,7 +74,7 @@ Erstellt am {_time(report.created)} {escape(VIEWS.get(report.profile, report.pro
 <h2>Grundlagen</h2>{_basis(report.outcomes)}
 <footer>Die Prüfung ersetzt keine Leitungsauskunft und keine Anordnung. „Nichts gefunden“ gilt für die genannten Daten und Stände.
 {escape("Quellen: " + "; ".join(report.attributions) if report.attributions else "")}</footer>
-</body></html>
+</main></body></html>
 """
 
 
@@ -142,10 +142,17 @@ def _map(report: Report, outcomes: list[Outcome], numbers: dict[int, str]) -> st
     parts.append(_names(report, left, right, bottom, top, unit))
     parts.append(_shape(report.buffered, left, top, "#b35c00", 0.0, 1.2 * unit, 4 * unit, dash=5 * unit))
     parts.append(_shape(report.storage, left, top, "#f0a500", 0.3, 2.5 * unit, 6 * unit))
+    taken: list[tuple[float, float]] = []
     for outcome in outcomes:
         for hit in outcome.hits:
-            if number := numbers.get(id(hit)):
-                parts.append(_number(hit, number, left, right, bottom, top, unit, COLOURS[outcome.rule_class]))
+            inside = [p for p in points(hit.storage or _NOWHERE) if left <= p[0] <= right and bottom <= p[1] <= top]
+            if id(hit) not in numbers or not inside:
+                continue
+            x, y = inside[len(inside) // 2]
+            while any(abs(x - other[0]) < 14 * unit and abs(y - other[1]) < 11 * unit for other in taken):
+                x += 15 * unit  # two at one place are written side by side
+            taken.append((x, y))
+            parts.append(_number(numbers[id(hit)], x - left, top - y, unit, COLOURS[outcome.rule_class]))
     bar = _bar_m(width)
     y = height - 14 * unit
     scale = (
@@ -191,7 +198,7 @@ def _span_of(place: list[tuple[float, float]]) -> float:
     if not place:
         return 0.0
     xs, ys = zip(*place, strict=True)
-    return max(xs) - min(xs) + max(ys) - min(ys)
+    return float(max(xs) - min(xs) + max(ys) - min(ys))
 
 
 def _bar_m(width: float) -> float:
@@ -230,14 +237,8 @@ def _shape(
     return f'<path d="{path}" {filled} stroke="{colour}" stroke-width="{line:.2f}"{dashed}/>'
 
 
-def _number(hit: Hit, number: str, left: float, right: float, bottom: float, top: float, unit: float, colour: str) -> str:
-    if hit.storage is None:
-        return ""
-    inside = [p for p in points(hit.storage) if left <= p[0] <= right and bottom <= p[1] <= top]
-    if not inside:
-        return ""
-    x, y = inside[len(inside) // 2]
+def _number(number: str, x: float, y: float, unit: float, colour: str) -> str:
     return (
-        f'<text x="{x - left + 5 * unit:.2f}" y="{top - y - 4 * unit:.2f}" font-size="{12 * unit:.2f}" font-weight="bold" fill="{colour}" '
+        f'<text x="{x + 5 * unit:.2f}" y="{y - 4 * unit:.2f}" font-size="{12 * unit:.2f}" font-weight="bold" fill="{colour}" '
         f'stroke="#fff" stroke-width="{3 * unit:.2f}" paint-order="stroke">{number}</text>'
     )

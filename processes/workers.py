@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from processes.project import InvalidInput
 from stadtgrund import errors
-from stadtgrund.errors import Busy, InvalidParameter, StadtgrundError, TooLarge
+from stadtgrund.errors import Busy, StadtgrundError, TooLarge
 
 LOGGER = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 64 << 20
@@ -132,7 +133,7 @@ class Workers:
 def _read(data: dict[str, Any]) -> Answer:
     if "error" not in data:
         return Answer(data["media_type"], data["body"])
-    if data["error"] == "InvalidParameter":
-        raise InvalidParameter(*data["parameter"])
+    if data["error"] == "InvalidInput":
+        raise InvalidInput(*data["parameter"])
     kind = getattr(errors, data["error"], StadtgrundError)
     raise kind(data["what"], remedy=data["remedy"])

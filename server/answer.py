@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -25,9 +26,15 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
+@lru_cache(maxsize=256)
 def rfc3339(moment: datetime) -> str:
     """Return a moment with its zone as RFC 3339, in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=512)
+def _header(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Answer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in self.headers]
+        headers = [_header(name, value) for name, value in self.headers]
         if self.media_type is not None:
             headers.append((b"content-type", self.media_type.encode("latin-1")))
         if self.body is not None:

@@ -18,6 +18,7 @@ from server.dispatch import Dispatcher
 from server.documents import Documents
 from server.doors import Doors, static
 from server.errorpages import ErrorPage
+from server.files import Files
 from server.host import Profile
 from server.items import Items
 from server.layers import CorsLayer, LimitsLayer, LogLayer, PathLayer, ProblemLayer
@@ -56,6 +57,7 @@ class App:
         items = Items(pages)
         tiles = Tiles()
         doors = Doors(documents)
+        files = Files(database.paths.files)
         self.processes = Processes(documents, settings)
         openapi = OpenApi(documents, process_paths() if self.processes.offered else {})
         styling = Styling(city, documents)
@@ -82,6 +84,7 @@ class App:
             route(collection + "/queryables", documents.queryables),
             route(collection + "/sortables", documents.sortables),
             route(collection + "/api", openapi.collection),
+            route(collection + "/files/{name}", files.file),
             route(collection + "/tiles", tilesets.of_collection),
             route(matrix_set, tilesets.tileset),
             route(matrix_set + "/metadata", tilesets.metadata),

@@ -120,13 +120,13 @@ class Call:
             It does not exist, or not for this profile, or it is a grid.
         """
         published = self.collection()
-        if not published.collection.items or published.collection.raster:
+        if not published.collection.items:
             raise NotFound(f"Collection {published.collection.id!r} has no items.")
         return published
 
     def tag(self, digest: str | None, media_type: str) -> str:
         """Return the ETag of this request's answer, as made from a state with this digest."""
-        request = "&".join(f"{name}={value}" for name, value in sorted(self.query.items()))
+        request = "&".join([f"{name}={value}" for name, value in sorted(self.query.items())])
         return etag(digest or "", self.snapshot.profile, self.base_url, self.path, request, self.language, media_type)
 
     def unchanged(self, tag: str) -> Answer | None:

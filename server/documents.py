@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from math import ceil, floor
 from typing import Any
+from urllib.parse import quote
 
 from pygeoapi.api import describe_collections, landing_page
 
@@ -144,7 +145,7 @@ class Documents:
         return await self.answer(call, key, f"collections/{name}.html", make, digest=published.digest, json_type="schema")
 
 
-def _link(rel: str, media_type: str, title: str, href: str) -> dict[str, str]:
+def _link(rel: str, media_type: str, title: str, href: str) -> dict[str, Any]:
     return {"rel": rel, "type": media_type, "title": title, "href": href}
 
 
@@ -214,6 +215,9 @@ def _complete(document: dict[str, Any], published: Published, call: Call) -> dic
         )
         if published.relation.geometry is None:
             document.pop("storageCrs", None)
+    for file in published.files:
+        title = "Herunterladen: " if german else "Download: "
+        links.append(_link("enclosure", file.media_type, title + file.name, f"{url}/files/{quote(file.name)}") | {"length": file.bytes})
     document["links"] = _tidied(links, call)
     extent = collection.facts.extent
     if extent.crs84:
@@ -238,6 +242,7 @@ def _complete(document: dict[str, Any], published: Published, call: Call) -> dic
         "version": collection.facts.version,
         "published": _instant(collection.facts.published),
         "numberOfItems": collection.facts.count if collection.items else None,
+        "raster": collection.raster,
         "access": collection.access.get(call.language),
         "identifiers": list(collection.identifiers),
         "owner": collection.owner.organisation if collection.owner else None,

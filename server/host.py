@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["POLL_S", "Profile", "Published", "Snapshot", "shielded", "unshielded"]
+__all__ = ["POLL_S", "Profile", "Published", "Snapshot", "StoredFile", "shielded", "unshielded"]
 
 import asyncio
 import logging
@@ -19,6 +19,7 @@ from pygeoapi.api import API
 from server.answer import Answer
 from server.city import City
 from server.describing import described
+from server.lending import Lending, Pool
 from stadtgrund.catalog import resources
 from stadtgrund.catalog.collection import Collection
 from stadtgrund.errors import Busy, DatabaseUnavailable, NotFound, TransientError
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 _WAIT_S = 5.0
 """How long a request waits for a connection before it is told that there is none."""
-
-Pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 # pygeoapi writes every "<" of a document as "&lt;", which cannot be told from a text that says "&lt;". So it never sees one:
 # the two characters travel as code points of the private use area, and come back behind it.
@@ -58,6 +57,15 @@ def _translated(value: Any, table: dict[int, str]) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that belongs to a collection: its name in the address, its size."""
+
+    name: str
+    bytes: int
+    media_type: str
+
+
 @dataclass(frozen=True, eq=False)
 class Published:
     """A collection that a profile sees, as of one version."""
@@ -66,6 +74,7 @@ class Published:
     relation: Relation
     digest: str
     resource: dict[str, Any]
+    files: tuple[StoredFile, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +107,7 @@ class Profile:
 
     def __init__(self, name: str, pool: Pool, city: City, base_url: str) -> None:
         self.name, self.pool, self.city, self.base_url = name, pool, city, base_url
+        self._lending = Lending(pool)
         self._snapshot: Snapshot | None = None
         self._polling: asyncio.Task[None] | None = None
         self._refreshing = asyncio.Lock()
@@ -105,6 +115,9 @@ class Profile:
         self._all = sql.SQL("SELECT md5(string_agg(dataset || digest, ',' ORDER BY dataset)) FROM {}").format(state)
         self._digests = sql.SQL("SELECT dataset, digest FROM {}").format(state)
         self._rows = sql.SQL("SELECT dataset, digest, collection FROM {} WHERE dataset = ANY(%s)").format(state)
+        self._files = sql.SQL("SELECT dataset, version, name, bytes, media_type FROM {} WHERE dataset = ANY(%s) ORDER BY name").format(
+            sql.Identifier(f"p_{name}", "sg_files")
+        )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -118,7 +131,7 @@ class Profile:
             There is none, as the database does not answer.
         """
         try:
-            connection = await self.pool.getconn(timeout=_WAIT_S)
+            connection = await self._lending.take(_WAIT_S)
         except psycopg_pool.PoolTimeout as error:
             if self.pool.get_stats().get("pool_size", 0):
                 raise Busy("All database connections are in use.") from error
@@ -126,7 +139,7 @@ class Profile:
         try:
             yield connection
         finally:
-            await self.pool.putconn(connection)
+            await self._lending.give(connection)
 
     async def start(self) -> None:
         """Open the pool and begin to poll; the second call does nothing."""
@@ -159,19 +172,26 @@ class Profile:
                 wanted = [name for name in digests if name not in kept]
                 # A dataset that is withdrawn between the two statements is not in the rows, one that is published has its new digest.
                 rows = await (await cursor.execute(self._rows, (wanted,))).fetchall() if wanted else []
+                stored = await (await cursor.execute(self._files, (wanted,))).fetchall() if wanted else []
             # Thousands of collections take a while to parse: the event loop goes on meanwhile.
-            self._snapshot = await asyncio.to_thread(self._made, digest, kept, rows)
+            self._snapshot = await asyncio.to_thread(self._made, digest, kept, rows, stored)
             log.info("%s: %d collections, %d of them new or changed", self.name, len(self._snapshot.published), len(rows))
             return self._snapshot
 
-    def _made(self, digest: str | None, kept: dict[str, Published], rows: list[tuple[str, str, Any]]) -> Snapshot:
+    def _made(
+        self, digest: str | None, kept: dict[str, Published], rows: list[tuple[str, str, Any]], stored: list[tuple[str, int, str, int, str]]
+    ) -> Snapshot:
+        files: dict[tuple[str, int], list[StoredFile]] = {}
+        for dataset, version, name, size, media_type in stored:
+            files.setdefault((dataset, version), []).append(StoredFile(name, size, media_type))
         published = dict(kept)
         for dataset, own_digest, content in rows:
             collection = Collection.model_validate(content)
             resource = resources.resource(collection, self.base_url, profile=self.name)
             resource["providers"] = described(resource["providers"])
             relation = Relation.of(collection, f"p_{self.name}", own_digest)
-            published[dataset] = Published(collection, relation, own_digest, shielded(resource))
+            own = tuple(files.get((dataset, collection.facts.version), ()))
+            published[dataset] = Published(collection, relation, own_digest, shielded(resource), own)
         published = dict(sorted(published.items()))
         config = self.city.pygeoapi(self.base_url, {name: item.resource for name, item in published.items()})
         return Snapshot(self.name, self.base_url, digest, published, API(config, {}))
@@ -179,6 +199,7 @@ class Profile:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
+            await self._lending.settle()
             try:
                 await self.refresh()
             except (psycopg.Error, TransientError) as error:
@@ -191,4 +212,5 @@ class Profile:
             with suppress(asyncio.CancelledError):
                 await self._polling
             self._polling = None
+            await self._lending.settle()
             await self.pool.close()

@@ -101,25 +101,38 @@ class Items:
                 remedy=f"Allowed: {MAX_BYTES // 2**20} MiB. Ask for a smaller limit, fewer properties or skipGeometry=true.",
             )
         following = replace(page.next, count=matched).encode(query) if page.next else None
-        found = links.page_links(call, published, form, following, query.limit)
-        headers = (
+        headers: tuple[tuple[str, str], ...] = (
             ("etag", call.tag(published.digest, MEDIA[form])),
             ("content-crs", f"<{query.crs.uri}>"),
             ("content-language", call.language),
-            *links.header_of(found),
         )
         stamp = rfc3339(published.collection.facts.published)
+        if form in ("json", "geojson"):
+            written = links.written_page_links(call, published, form, following, query.limit)
+            number = b'"numberMatched":%d,' % matched if matched is not None else b""
+            head = b'{"type":"FeatureCollection",%b"numberReturned":%d,"links":%b,' % (number, page.returned, written.document)
+            rest = as_json({"timeStamp": stamp, **_crs(query)})[1:-1]
+            body = b"".join((head, rest, b',"features":[', page.body, b"]}"))
+            return Answer(200, body, _TYPES[form], (*headers, ("link", written.header)) if written.header else headers)
+        found = links.page_links(call, published, form, following, query.limit)
+        headers = (*headers, *links.header_of(found))
         if form == "csv":
             body = await asyncio.to_thread(tables.csv_of, b"[" + page.body + b"]", query)
             name = f'attachment; filename="{published.collection.id}.csv"'
             return Answer(200, body, _TYPES[form], (*headers, ("content-disposition", name)))
-        number = {"numberMatched": matched} if matched is not None else {}
-        head = {"type": "FeatureCollection", **number, "numberReturned": page.returned, "links": found, "timeStamp": stamp, **_crs(query)}
-        if form == "html":
-            document = {**head, "features": tables.exact(b"[" + page.body + b"]"), "collection": published.collection, "limit": query.limit}
-            body = await asyncio.to_thread(self.pages.render, "collections/items/index.html", call.snapshot, call.language, document)
-            return Answer(200, body, _TYPES[form], headers)
-        return Answer(200, b"".join((as_json(head)[:-1], b',"features":[', page.body, b"]}")), _TYPES[form], headers)
+        document = {
+            "type": "FeatureCollection",
+            **({"numberMatched": matched} if matched is not None else {}),
+            "numberReturned": page.returned,
+            "links": found,
+            "timeStamp": stamp,
+            **_crs(query),
+            "features": tables.exact(b"[" + page.body + b"]"),
+            "collection": published.collection,
+            "limit": query.limit,
+        }
+        body = await asyncio.to_thread(self.pages.render, "collections/items/index.html", call.snapshot, call.language, document)
+        return Answer(200, body, _TYPES[form], headers)
 
     async def item(self, call: Call) -> Answer:
         """`/collections/{dataset}/items/{fid}`."""
@@ -140,23 +153,23 @@ class Items:
             return unchanged
         published, item = await read(call, ask)
         crs, properties, skip_geometry = params.item_options(call.query, published.relation)
-        found = links.item_links(call, published, form, ident)
-        headers = (
+        headers: tuple[tuple[str, str], ...] = (
             ("etag", call.tag(published.digest, MEDIA[form])),
             ("content-crs", f"<{crs.uri}>"),
             ("content-language", call.language),
-            *links.header_of(found),
         )
+        stamp = rfc3339(published.collection.facts.published)
+        if form in ("json", "geojson"):
+            written = links.written_item_links(call, published, form, ident)
+            body = b'%b,"links":%b,"timeStamp":"%b"}' % (item.body[:-1], written.document, stamp.encode())
+            return Answer(200, body, _TYPES[form], (*headers, ("link", written.header)) if written.header else headers)
+        found = links.item_links(call, published, form, ident)
+        headers = (*headers, *links.header_of(found))
         if form == "csv":
             query = FeatureQuery(relation=published.relation, limit=1, properties=properties, crs=crs, skip_geometry=skip_geometry)
             return Answer(200, tables.csv_of(b"[" + item.body + b"]", query), _TYPES[form], headers)
-        rest = {"links": found, "timeStamp": rfc3339(published.collection.facts.published)}
-        if form == "html":
-            document = {**tables.exact(item.body), **rest, "collection": published.collection}
-            return Answer(
-                200, self.pages.render("collections/items/item.html", call.snapshot, call.language, document), _TYPES[form], headers
-            )
-        return Answer(200, b"".join((item.body[:-1], b",", as_json(rest)[1:])), _TYPES[form], headers)
+        document = {**tables.exact(item.body), "links": found, "timeStamp": stamp, "collection": published.collection}
+        return Answer(200, self.pages.render("collections/items/item.html", call.snapshot, call.language, document), _TYPES[form], headers)
 
 
 def _crs(query: FeatureQuery) -> dict[str, object]:

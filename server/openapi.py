@@ -97,7 +97,7 @@ def _own(published: Published, language: str) -> dict[str, Any]:
     collection = published.collection
     base, tag, title = f"/collections/{collection.id}", collection.id, collection.title.get(language)
     paths: dict[str, Any] = {base: parts.get(tag, f"describe_{tag}", title, [], "collection")}
-    if collection.items and not collection.raster:
+    if collection.items:
         paths |= {
             f"{base}/items": parts.items(
                 tag, f"get_{tag}", title, parts.queryable_parameters(published, language), parts.crs_of(published)
@@ -110,12 +110,14 @@ def _own(published: Published, language: str) -> dict[str, Any]:
         }
     if collection.tiles and collection.geometry:
         paths |= parts.tile_paths(base, tag, f"{tag}_", [])
+    for file in published.files:
+        paths[f"{base}/files/{file.name}"] = parts.file(tag, f"get_{tag}_file_{file.name.replace('.', '_')}", file.name, file.media_type)
     return paths
 
 
 def _templated(chosen: list[Published]) -> dict[str, Any]:
     """Return paths with the collection as a parameter, whose values are the ids."""
-    with_items = [item.collection.id for item in chosen if item.collection.items and not item.collection.raster]
+    with_items = [item.collection.id for item in chosen if item.collection.items]
     with_tiles = [item.collection.id for item in chosen if item.collection.tiles and item.collection.geometry]
     base, tag = "/collections/{dataset}", "server"
     paths: dict[str, Any] = {
@@ -129,4 +131,8 @@ def _templated(chosen: list[Published]) -> dict[str, Any]:
             paths[f"{base}/{name}"] = parts.get(tag, f"get{name.capitalize()}", name, [dataset], "schema", MEDIA["schema"])
     if with_tiles:
         paths |= parts.tile_paths(base, tag, "", [parts.dataset(with_tiles)])
+    with_files = [item for item in chosen if item.files]
+    if with_files:
+        own = [parts.dataset([item.collection.id for item in with_files]), parts.file_name()]
+        paths[f"{base}/files/{{name}}"] = parts.file(tag, "getFile", "File", with_files[0].files[0].media_type, own)
     return paths

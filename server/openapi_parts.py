@@ -8,6 +8,8 @@ __all__ = [
     "common_paths",
     "crs_of",
     "dataset",
+    "file",
+    "file_name",
     "get",
     "item",
     "items",
@@ -285,6 +287,18 @@ def queryable_parameters(published: Published, language: str) -> list[Json]:
 def dataset(ids: Sequence[str]) -> Json:
     """Return the path parameter of a collection."""
     return _path("dataset", "Id of a collection.", {"type": "string", "enum": list(ids)})
+
+
+def file_name() -> Json:
+    """Return the path parameter of a collection's file."""
+    return _path("name", "Name of a file, as the collection links it.", {"type": "string"})
+
+
+def file(tag: str, operation_id: str, summary: str, media_type: str, own: Sequence[Json] = ()) -> Json:
+    """Return the operation of a file, which can be asked for by ranges of bytes."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    more = {"206": {"description": "The range of bytes that was asked for.", "content": content}}
+    return _operation(tag, operation_id, summary, own, content, more)
 
 
 def tile_paths(base: str, tag: str, prefix: str, own: Sequence[Json]) -> Json:

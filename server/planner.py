@@ -26,11 +26,11 @@ _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs":
 _OWN = ("index.html", "viewer.css", "viewer.js", "api.js", "check.js", "dom.js", "draw.js", "layers.js", "search.js")
 _VENDOR = ("maplibre-gl.mjs", "maplibre-gl-shared.mjs", "maplibre-gl-worker.mjs", "maplibre-gl.css")
 
-_UNPREPARED = """<!doctype html>
+_UNPREPARED = b"""<!doctype html>
 <html lang="de"><meta charset="utf-8"><title>Planungskarte</title>
 <p>Die Planungskarte ist noch nicht eingerichtet: Der Betrieb holt die Kartenbibliothek mit <code>make setup</code>.</p>
 </html>
-""".encode()
+"""
 
 
 class _Frozen(BaseModel):

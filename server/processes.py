@@ -17,6 +17,7 @@ from typing import Any
 
 from processes import rules, sheet
 from processes.construction_overlay import METADATA
+from processes.project import InvalidInput
 from processes.workers import Workers
 from server.answer import Answer, Receive, Scope, Send
 from server.caching import NO_STORE
@@ -27,7 +28,7 @@ from server.layers import MAX_BODY, header
 from server.negotiation import MEDIA
 from server.problems import MethodNotAllowed, Unsupported
 from stadtgrund import identity
-from stadtgrund.errors import InvalidParameter, NotFound, UsageError
+from stadtgrund.errors import NotFound, UsageError
 from stadtgrund.settings import Settings
 
 ID = str(METADATA["id"])
@@ -92,7 +93,7 @@ class Processes:
         Raises
         ------
         StadtgrundError
-            As the check says: a wrong input is an InvalidParameter.
+            As the check says: a wrong input is an InvalidInput.
         """
         self._named(name)
         inputs, whole = _request(body)
@@ -151,7 +152,7 @@ def _request(body: bytes) -> tuple[dict[str, Any], bool]:
 
     Raises
     ------
-    UsageError, InvalidParameter
+    UsageError, InvalidInput
         What of it cannot be done.
     """
 
@@ -167,11 +168,11 @@ def _request(body: bytes) -> tuple[dict[str, Any], bool]:
         said = f"Der Inhalt der Anfrage ist kein JSON in UTF-8: {str(error)[:120]}."
         raise UsageError(said, remedy='Erwartet wird {"inputs": {…}}.') from error
     if not isinstance(request, dict) or not isinstance(request.get("inputs"), dict):
-        raise InvalidParameter("inputs", "nichts", 'ein JSON-Objekt {"inputs": {…}}')
+        raise InvalidInput("inputs", "nichts", 'ein JSON-Objekt {"inputs": {…}}')
     _outputs(request)
     response = request.get("response", "raw")
     if response not in ("raw", "document"):
-        raise InvalidParameter("response", str(response), "raw oder document")
+        raise InvalidInput("response", str(response), "raw oder document")
     return {name: _inline(name, value) for name, value in request["inputs"].items()}, response == "document"
 
 
@@ -186,16 +187,16 @@ def _depth(body: bytes) -> int:
 def _outputs(request: dict[str, Any]) -> None:
     outputs = request.get("outputs", {})
     if not isinstance(outputs, dict) or not set(outputs) <= set(METADATA["outputs"]):
-        raise InvalidParameter("outputs", str(outputs), "ein Objekt mit " + ", ".join(METADATA["outputs"]))
+        raise InvalidInput("outputs", str(outputs), "ein Objekt mit " + ", ".join(METADATA["outputs"]))
     for name, wanted in outputs.items():
         if isinstance(wanted, dict) and wanted.get("transmissionMode", "value") != "value":
-            raise InvalidParameter(f"outputs.{name}.transmissionMode", str(wanted["transmissionMode"]), "value")
+            raise InvalidInput(f"outputs.{name}.transmissionMode", str(wanted["transmissionMode"]), "value")
 
 
 def _inline(name: str, value: Any) -> Any:
     """Return an input given as it is or as `{"value": …}`; we fetch nothing from addresses that a client names."""
     if isinstance(value, dict) and "href" in value and "type" not in value:
-        raise InvalidParameter(name, str(value["href"]), "ein Wert in der Anfrage selbst, kein Verweis")
+        raise InvalidInput(name, str(value["href"]), "ein Wert in der Anfrage selbst, kein Verweis")
     return value["value"] if isinstance(value, dict) and "value" in value else value
 
 

@@ -17,8 +17,21 @@ from stadtgrund.catalog import styles
 from stadtgrund.catalog.collection import Collection
 from stadtgrund.catalog.contract import Text
 
-_GEOMETRY = {"Point": "Point", "MultiPoint": "Point", "LineString": "Line", "MultiLineString": "Line", "Polygon": "Polygon", "MultiPolygon": "Polygon"}
-_WKB = {"Point": "Point", "MultiPoint": "MultiPoint", "LineString": "LineString", "MultiLineString": "MultiLineString", "Polygon": "Polygon"}
+_GEOMETRY = {
+    "Point": "Point",
+    "MultiPoint": "Point",
+    "LineString": "Line",
+    "MultiLineString": "Line",
+    "Polygon": "Polygon",
+    "MultiPolygon": "Polygon",
+}
+_WKB = {
+    "Point": "Point",
+    "MultiPoint": "MultiPoint",
+    "LineString": "LineString",
+    "MultiLineString": "MultiLineString",
+    "Polygon": "Polygon",
+}
 _RANK = {"Point": 0, "Line": 1, "Polygon": 2}
 _SWITCHED_OFF_ABOVE = 50_000
 """Rows above which a layer starts switched off: opening a project must not fetch a city's parcels."""
@@ -34,7 +47,7 @@ def project(title: str, collections: Sequence[Collection], url: str, *, srid: in
     authcfg : str, optional
         Seven characters: id of the QGIS authentication configuration that holds the key.
     """
-    shown = sorted((c for c in collections if c.items and not c.raster), key=_rank)
+    shown = sorted((c for c in collections if c.items), key=_rank)
     root = ElementTree.Element("qgis", projectname=title, version="3.22.0-Białowieża")
     ElementTree.SubElement(root, "title").text = title
     _crs(ElementTree.SubElement(root, "projectCrs"), srid)

@@ -12,6 +12,7 @@ from psycopg import errors as pg
 
 from server.call import Call
 from server.host import Published
+from server.statements import Prepared
 from stadtgrund.errors import Busy
 from stadtgrund.query.statement import Statement
 
@@ -31,7 +32,12 @@ class Read(Protocol):
 
 
 async def execute(connection: Connection, statement: Statement) -> Sequence[Any] | None:
-    """Run a statement and return its row."""
+    """Run a statement and return its row.
+
+    One whose plan depends on its values goes the usual way: psycopg never prepares it, and a count may be cancelled in it.
+    """
+    if statement.prepare is None and connection.autocommit:
+        return await Prepared.of(connection).row(connection, statement)
     async with connection.cursor() as cursor:
         await cursor.execute(statement.sql, statement.params, prepare=statement.prepare, binary=True)
         row: Sequence[Any] | None = await cursor.fetchone()

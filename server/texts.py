@@ -43,10 +43,15 @@ GERMAN: dict[str, str] = {
     "I work with QGIS": "Ich arbeite mit QGIS",
     "Join": "Verknüpfung",
     "Keywords": "Schlagwörter",
+    "Kind": "Art",
+    "Layer › Add layer › Raster layer, source type Protocol: HTTP(S), with this address:": (
+        "Layer › Layer hinzufügen › Rasterlayer, Quelltyp „Protokoll: HTTP(S)“, mit dieser Adresse:"
+    ),
     "Layer › Add layer › WFS / OGC API Features, new connection with this address:": (
         "Layer › Layer hinzufügen › WFS / OGC-API-Features, neue Verbindung mit dieser Adresse:"
     ),
     "Layers": "Ebenen",
+    "Left side": "Linke Seite",
     "Licence": "Lizenz",
     "Links": "Verweise",
     "Machine-readable entries": "Maschinenlesbare Einstiege",
@@ -68,6 +73,7 @@ GERMAN: dict[str, str] = {
     "Processes": "Prozesse",
     "Queryables": "Abfragbare Attribute",
     "Remarks": "Bemerkungen",
+    "Raster": "Raster",
     "Responsible": "Verantwortlich",
     "See what is known about a place: which datasets there are, how current they are, who answers for them and how to get an extract.": (
         "Sehen, was über einen Ort bekannt ist: welche Datensätze es gibt, wie aktuell sie sind, wer für sie antwortet "
@@ -75,6 +81,7 @@ GERMAN: dict[str, str] = {
     ),
     "Schema of collection in HTML": "Schema als HTML",
     "Schema of collection in JSON": "Schema als JSON",
+    "Right side": "Rechte Seite",
     "Show features": "Objekte zeigen",
     "Skip to content": "Zum Inhalt springen",
     "Sortable attributes, - for descending.": "Sortierbare Attribute, mit - davor absteigend.",
@@ -111,6 +118,9 @@ GERMAN: dict[str, str] = {
     ),
     "What requests can say": "Was Anfragen sagen können",
     "Zoom levels": "Zoomstufen",
+    "a grid of values as Cloud Optimized GeoTIFF; clients read only the part that they need": (
+        "ein Gitter von Werten als Cloud Optimized GeoTIFF; Programme lesen nur den Teil, den sie brauchen"
+    ),
     "features": "Objekte",
     "in a box, coordinates in UTM": "in einem Rechteck, Koordinaten in UTM",
     "matched": "zugeordnet",

@@ -22,6 +22,8 @@ _GRACE_S = 10.0
 def application() -> App:
     """Return the application of this worker; the settings are in the environment."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Nothing of these stands in a line; asking for them costs more than the rest of it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
     # It reports each 404 as an error; ours is the access line.
     logging.getLogger("pygeoapi").setLevel(logging.CRITICAL)
     end_with_parent()

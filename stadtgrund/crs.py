@@ -135,7 +135,10 @@ def best_operation(source: str, target: str) -> Operation:
     try:
         src, dst = CRS.from_user_input(source), CRS.from_user_input(target)
     except CRSError as error:
-        raise SourceError(f"CRS {source!r} or {target!r} is not known to PROJ.", remedy="Write it as EPSG:<number>.") from error
+        raise SourceError(
+            by_locale(f"PROJ kennt {source} oder {target} nicht.", f"{source} or {target} is not known to PROJ."),
+            remedy=by_locale("Schreiben Sie das Bezugssystem als EPSG:<Nummer>.", "Write the CRS as EPSG:<number>."),
+        ) from error
     if src == dst:
         return Operation(source, target, "identity", 0.0, True)
     import warnings
@@ -144,7 +147,12 @@ def best_operation(source: str, target: str) -> Operation:
         warnings.simplefilter("ignore", UserWarning)  # "best not available" is what we report ourselves
         group = TransformerGroup(src, dst, always_xy=True)
     if not group.transformers:
-        raise SourceError(f"PROJ has no operation from {source} to {target}.", remedy="Install proj-data or state another source.crs.")
+        raise SourceError(
+            by_locale(f"PROJ kennt keine Umrechnung von {source} nach {target}.", f"PROJ has no operation from {source} to {target}."),
+            remedy=by_locale(
+                "Installieren Sie proj-data, oder nennen Sie ein anderes source.crs.", "Install proj-data or state another source.crs."
+            ),
+        )
     best = group.transformers[0]
     missing = ", ".join(grid.short_name for op in group.unavailable_operations[:1] for grid in op.grids if not grid.available)
     accuracy = best.accuracy if best.accuracy >= 0 else None

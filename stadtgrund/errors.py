@@ -53,7 +53,8 @@ __all__ = [
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stadtgrund.language import say
+# Under another name: the command line has a `say` of its own.
+from stadtgrund.language import say as by_locale
 
 
 class StadtgrundError(Exception):
@@ -181,13 +182,15 @@ class Busy(TransientError):
     """A lock or a place in a queue did not become free in time."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that `name` is not known, and which names are (at most 30 of them)."""
+def unknown(kind: str, name: str, known: Iterable[str], *, german: str | None = None) -> str:
+    """Say that `name` is not known, and which names are (at most 30 of them).
+
+    `german` is the kind's German name where a person at a terminal reads it; without it the text is English, for clients of the API.
+    """
     names = sorted(known)
-    rest = f" … ({len(names)} in all)" if len(names) > 30 else ""
-    return f"Unknown {kind} {name!r}; known: {', '.join(names[:30]) or '(none)'}{rest}"
-
-
-def by_locale(german: str, english: str) -> str:
-    """Return the text in the language of the terminal (`language.py`)."""
-    return say(german, english)
+    first = ", ".join(names[:30])
+    more = len(names) > 30
+    english = f"Unknown {kind} {name!r}; known: {first or '(none)'}{f' … ({len(names)} in all)' if more else ''}"
+    if german is None:
+        return english
+    return by_locale(f"{german} „{name}“ ist unbekannt; bekannt: {first or '(keine)'}{f' … (insgesamt {len(names)})' if more else ''}", english)

@@ -1,4 +1,4 @@
-"""Which language a person at this machine reads: German unless the locale says otherwise."""
+"""Which language a person at this machine reads: German unless the locale names another (`bin/say.sh` decides alike)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ Language = Literal["de", "en"]
 
 
 def language(env: Mapping[str, str] | None = None) -> Language:
-    """Return the language of the locale: the first of LC_ALL, LC_MESSAGES, LANG that is set; German when none is."""
+    """Return the language of the locale: the first of LC_ALL, LC_MESSAGES, LANG that names one; German when none does.
+
+    C and POSIX, with or without an encoding, name none: machines are set up with them where nobody chose anything.
+    """
     env = os.environ if env is None else env
-    chosen = env.get("LC_ALL") or env.get("LC_MESSAGES") or env.get("LANG") or "de"
-    return "de" if chosen.lower().startswith("de") else "en"
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        name = env.get(variable, "").partition(".")[0].lower()
+        if name not in ("", "c", "posix"):
+            return "de" if name.startswith("de") else "en"
+    return "de"
 
 
 def say(de: str, en: str) -> str:

@@ -122,8 +122,8 @@ def _columns(schema: dict[str, Any], properties: str | None) -> list[str]:
 def _get(session: requests.Session, address: str, parameters: dict[str, str], timeout_s: float) -> dict[str, Any]:
     try:
         response = session.get(address, params=parameters, timeout=timeout_s)
-    except requests.RequestException as error:
-        raise TransientError(f"{address} does not answer.", remedy="Is the server running, and the address right?") from error
+    except requests.RequestException:  # its own chain of causes fills a notebook's page and says no more
+        raise TransientError(f"{address} does not answer.", remedy="Is the server running, and the address right?") from None
     try:
         body = response.json()
     except requests.JSONDecodeError:

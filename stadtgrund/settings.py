@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stadtgrund.errors import UsageError
+from stadtgrund.errors import UsageError, by_locale
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -122,10 +122,18 @@ class Settings:
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
         public = (env.get("PUBLIC_URL") or f"http://{shown}:{port}").rstrip("/")
         if urlsplit(public).scheme not in ("http", "https") or not urlsplit(public).netloc:
-            raise UsageError(f"PUBLIC_URL={public!r} is not an address.", remedy="Allowed: http(s)://host[:port][/path].")
+            raise UsageError(
+                by_locale(f"PUBLIC_URL={public} ist keine Adresse.", f"PUBLIC_URL={public} is not an address."),
+                remedy=by_locale("Erlaubt: http(s)://Rechner[:Port][/Pfad].", "Allowed: http(s)://host[:port][/path]."),
+            )
         url = env.get("DATABASE_URL")
         if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
-            raise UsageError("DATABASE_URL is not a PostgreSQL address.", remedy="Allowed: postgresql://user:password@host:port/database.")
+            raise UsageError(
+                by_locale("DATABASE_URL ist keine Adresse einer PostgreSQL-Datenbank.", "DATABASE_URL is not a PostgreSQL address."),
+                remedy=by_locale(
+                    "Erlaubt: postgresql://Name:Passwort@Rechner:Port/Datenbank.", "Allowed: postgresql://user:password@host:port/database."
+                ),
+            )
         return cls(
             paths=Paths(ROOT, Path(env.get("STADTGRUND_VAR") or ROOT / "var")),
             deployment=DeploymentSettings(folder.resolve(), Path(data).resolve() if data else None),
@@ -161,5 +169,8 @@ def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: in
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        raise UsageError(f"{name}={raw!r} is not valid.", remedy=f"Allowed: a whole number from {low} to {high}.")
+        raise UsageError(
+            by_locale(f"{name}={raw} ist nicht gültig.", f"{name}={raw} is not valid."),
+            remedy=by_locale(f"Erlaubt: eine ganze Zahl von {low} bis {high}.", f"Allowed: a whole number from {low} to {high}."),
+        )
     return value

@@ -126,10 +126,10 @@ class Columns:
         for index in np.flatnonzero(total.to_numpy(zero_copy_only=False)):
             column.totals[words[index]] += int(counts[index])
             real[index] = False
-        for index, word in enumerate(words):
+        for place, word in enumerate(words):
             if word in SYMBOLS:
-                column.symbols[word] += int(counts[index])
-                real[index] = False
+                column.symbols[word] += int(counts[place])
+                real[place] = False
         assert column.kinds is not None  # a column without is no text
         words_of_data = coded.dictionary.filter(pa.array(real))
         column.kinds.add(words_of_data)
@@ -161,19 +161,15 @@ class Columns:
     def _add_joint(self, hashes: dict[str, np.ndarray], rows: int) -> None:
         """Keep the hashes of columns without gaps, the first ones, for ids out of two columns."""
         if self._joint is None:
-            self._joint = {name: [] for name, made in hashes.items() if len(made) == rows and not self._gaps(name)}
+            self._joint = {name: [] for name, made in hashes.items() if len(made) == rows and not self.by_name[name].nulls}
             self._joint = dict(list(self._joint.items())[:_JOINT_COLUMNS])
         if self.rows + rows > _JOINT_ROWS:
             self._joint = {}
         for name in list(self._joint):
-            if self._gaps(name):
+            if self.by_name[name].nulls:
                 del self._joint[name]
             else:
                 self._joint[name].append(hashes[name])
-
-    def _gaps(self, name: str) -> int:
-        column = self.by_name[name]
-        return column.nulls + sum(column.symbols.values())
 
     def _find_totals(self, batch: pa.RecordBatch, texts: dict[str, pa.Array]) -> None:
         for name, text in texts.items():

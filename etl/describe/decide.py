@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["Decided", "FieldDraft", "decide"]
+__all__ = ["Decided", "decide"]
 
 import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import pyarrow as pa
 
+from etl.describe import identity
 from etl.describe.columns import Column, Columns, TotalRow
+from etl.describe.fields import FieldDraft
 from etl.describe.keytypes import KeyTests, looks_like_key
 from etl.describe.kinds import PLACES, SURE_SYMBOLS, TextKinds
 from etl.describe.names import field_names, snake, title_of
@@ -24,36 +25,7 @@ _TEXT_BY_NAME = (
     r"(schluessel|kennziffer|kennzeichen|plz|postleit|(^|_)(ags|ars|tel|telefon|fax|mobil|hausnr|hnr|blz|iban|gkz)(_|$)|haus_?nummer)"
 )
 _DATE_BY_NAME = r"(datum|date|stand|(^|_)(am|von|bis|tag|beginn|ende)(_|$))"
-_TIME_BY_NAME = r"(^|_)(jahr|year|monat|woche|quartal|datum|stichtag|zeit|tag|stunde)(_|$)"
-_NAME_BY_NAME = r"(^|_)(name|bezeichnung|titel|title|bez)(_|$)|name$|bezeichnung$"
-_RUNNING = r"^(objectid|fid|oid|gid|ogc_fid|id_0|rowid)(_\d)?$"
-_ID_LENGTH = 80
 _FEW = 12
-
-
-@dataclass
-class FieldDraft:
-    """A field of the contract, with the reasons that stand above it as comments."""
-
-    source: str
-    name: str
-    type: FieldType
-    title: str
-    format: str | None = None
-    key: str | None = None
-    required: bool = False
-    unique: bool = False
-    comments: list[str] = field(default_factory=list)
-
-    def as_yaml(self) -> dict[str, Any]:
-        """Return the keys of a contract's field."""
-        made: dict[str, Any] = {"name": self.name}
-        if self.source != self.name:
-            made["from"] = self.source
-        made |= {"type": self.type, "title": {"de": self.title}}
-        made |= {key: value for key, value in (("format", self.format), ("key", self.key)) if value}
-        made |= {key: True for key, value in (("required", self.required), ("unique", self.unique)) if value}
-        return made
 
 
 @dataclass
@@ -67,13 +39,14 @@ class Decided:
     null_values: tuple[str, ...] = ()
     skip_rows: dict[str, str] = field(default_factory=dict)
     id_field: dict[str, Any] = field(default_factory=dict)
+    id_reason: str = ""
     remarks: dict[str, list[str]] = field(default_factory=dict)
-    """Key of the contract (decimal, null_values, skip_rows, id_field) → reasons."""
+    """Key of the contract's `source` (decimal, null_values, skip_rows) → reasons."""
     notes: list[str] = field(default_factory=list)
 
 
 def decide(probe: Probe, columns: Columns, keys: KeyTests, *, left_out: tuple[str, ...] = (), decimal: str | None = None) -> Decided:
-    """Return the fields of all columns but those `left_out` (coordinates); `decimal` is the coordinates' decimal sign, where it is known."""
+    """Return the fields of all columns but those `left_out` (coordinates); `decimal` is the coordinates' decimal sign, if known."""
     names = [name for name in columns.names if name not in left_out]
     named = field_names(names)
     totals = _total_rows(columns) if probe.kind == "table" else []
@@ -90,7 +63,7 @@ def decide(probe: Probe, columns: Columns, keys: KeyTests, *, left_out: tuple[st
         if named[name].reason:
             draft.comments.append(f"Heißt an der Quelle „{name}“: {named[name].reason}.")
         _type(draft, column, keys, made, skipped={row.row for row in totals if row.column == name})
-        if draft.type not in ("string", "json"):
+        if draft.key or draft.type not in ("string", "json"):
             used.update(column.symbols)
         made.fields.append(draft)
     for name in names:
@@ -102,10 +75,10 @@ def decide(probe: Probe, columns: Columns, keys: KeyTests, *, left_out: tuple[st
         gaps = column.nulls + sum(count for word, count in column.symbols.items() if word in made.null_values)
         gaps -= sum(name in row.empty for row in totals)
         draft.required = gaps <= 0 and made.rows > 0
+        column.unique = column.unique and name not in keys.changed
         draft.unique = draft.required and column.unique and draft.type in ("string", "integer", "uuid") and looks_like_key(name)
         _tell_values(draft, column, made.rows)
-    made.id_field, reason = _id(made, columns, by_source, len(totals))
-    made.remarks["id_field"] = [reason]
+    made.id_field, made.id_reason = identity.choose(by_source, columns, made.rows)
     return made
 
 
@@ -264,48 +237,3 @@ def _tell_values(draft: FieldDraft, column: Column, rows: int) -> None:
         draft.comments.append(f"Nur {len(values)} Werte: {shown}. Als Codeliste: values: {{{example}: {{de: …}}, …}}")
     elif draft.type == "integer" and set(values) == {"0", "1"}:
         draft.comments.append("Nur 0 und 1; ist es ja/nein, dann type: boolean.")
-
-
-def _id(made: Decided, columns: Columns, by_source: dict[str, FieldDraft], ignored: int) -> tuple[dict[str, Any], str]:
-    """Return id_field and why: the best unique column, else two that are unique together, else the content."""
-    ranked = sorted(
-        (rank, place, name) for place, name in enumerate(by_source) if (rank := _rank(by_source[name], columns.by_name[name])) is not None
-    )
-    for rank, _, name in ranked:
-        draft = by_source[name]
-        if draft.required and columns.by_name[name].unique and draft.type in ("string", "integer", "uuid"):
-            draft.unique = True
-            reason = f"{draft.name} ist in jeder der {made.rows} Zeilen da und nie doppelt."
-            if rank == 4:
-                reason += (
-                    " Es ist die laufende Nummer der Datei: Wird sie bei einem neuen Export anders vergeben, ändern sich die Kennungen."
-                )
-            return {"kind": "column", "column": draft.name}, reason
-    whole = [
-        (rank, name)
-        for rank, _, name in ranked
-        if by_source[name].required and by_source[name].type in ("string", "integer", "date", "uuid")
-    ]
-    for (_, first), (_, second) in sorted(combinations(whole, 2), key=lambda pair: pair[0][0] + pair[1][0]):
-        if columns.jointly_unique(first, second, ignored):
-            names = [by_source[name].name for name in sorted((first, second), key=list(by_source).index)]
-            return {"kind": "composite", "columns": names}, f"Kein Feld ist für sich eindeutig; {' und '.join(names)} zusammen sind es."
-    return {"kind": "content"}, "Kein Feld ist eindeutig: Die Kennung entsteht aus dem Inhalt, eine geänderte Zeile bekommt eine neue."
-
-
-def _rank(draft: FieldDraft, column: Column) -> int | None:
-    """Return how well a column identifies (0 best), None for one that does not."""
-    name = snake(column.source)
-    if draft.type == "json" or column.longest > _ID_LENGTH or "://" in column.example or "@" in column.example:
-        return None
-    if re.search(_RUNNING, name):
-        return 4
-    if draft.key and draft.key not in ("plz", "hausnummer", "strassenschluessel"):
-        return 0
-    if looks_like_key(column.source):
-        return 0 if re.search(r"(^|_)(id|uuid|gml_id|schluessel|kennung|bsn|nr|nummer)(_|$)|schluessel$|nummer$", name) else 1
-    if re.search(_TIME_BY_NAME, name) or draft.type == "date":
-        return 3
-    if draft.type in ("string", "uuid"):
-        return 2 if re.search(_NAME_BY_NAME, name) else 3
-    return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.describe.kinds import SYMBOLS
-from etl.extract.encoding import Utf8Stream, detect
+from etl.extract.encoding import Utf8Stream, detect, is_known
 from etl.extract.table import numbered
 from stadtgrund.errors import SourceError, UsageError
 from stadtgrund.language import say
@@ -40,7 +40,7 @@ class Head:
     notes: list[str] = field(default_factory=list)
 
 
-def read(path: Path, sheet: str | None) -> Head:
+def read(path: Path, sheet: str | None, encoding: str | None = None) -> Head:
     """Return the head of a CSV (also gzipped) or of a sheet of an XLSX.
 
     Raises
@@ -54,7 +54,7 @@ def read(path: Path, sheet: str | None) -> Head:
     else:
         if sheet is not None:
             raise UsageError(say(f"{path.name} hat keine Blätter: --layer entfällt.", f"{path.name} has no sheets: leave --layer out."))
-        rows = _csv(path, head)
+        rows = _csv(path, head, encoding)
     row = _header_row(rows)
     if row is None:
         raise SourceError(
@@ -81,20 +81,19 @@ def read(path: Path, sheet: str | None) -> Head:
     return head
 
 
-def _csv(path: Path, head: Head) -> list[list[str]]:
+def _csv(path: Path, head: Head, stated: str | None) -> list[list[str]]:
+    if stated is not None and not is_known(stated):
+        raise UsageError(
+            say(f"Die Kodierung {stated!r} ist unbekannt.", f"Unknown encoding {stated!r}."),
+            remedy=say("Üblich sind: utf-8, cp1252, cp850, latin-1, utf-16.", "Usual are: utf-8, cp1252, cp850, latin-1, utf-16."),
+        )
     try:
-        with _raw(path) as raw:
-            found = detect(iter(lambda: raw.read(_BLOCK), b""), path.name)
-        if found.name not in ("utf-8", "utf-8-sig"):
-            head.source["encoding"] = found.name
-            head.remarks["encoding"] = (
-                f"Die Datei nennt ihre Zeichenkodierung nicht; nach den Umlauten ist es {found.name} ({_ENCODINGS.get(found.name, '?')})."
-            )
-        if found.doubly_encoded:
-            head.notes.append(f"{path.name} ist vermutlich doppelt kodiert („Ã¤“ statt „ä“); bitten Sie die Quelle um einen neuen Export.")
+        encoding = stated or _detected(path, head)
+        if stated:
+            head.source["encoding"] = stated
         with (
             _raw(path) as raw,
-            io.TextIOWrapper(io.BufferedReader(Utf8Stream(raw, found.name, path.name), _BLOCK), "utf-8", newline="") as text,
+            io.TextIOWrapper(io.BufferedReader(Utf8Stream(raw, encoding, path.name), _BLOCK), "utf-8", newline="") as text,
         ):
             lines = list(islice(text, 4 * _LOOKED_AT))
     except (gzip.BadGzipFile, EOFError) as error:
@@ -112,6 +111,19 @@ def _csv(path: Path, head: Head) -> list[list[str]]:
         head.source["delimiter"] = chosen
         head.remarks["delimiter"] = f"Trennzeichen {_DELIMITERS[chosen]}: so haben die Zeilen gleich viele Zellen."
     return parsed[chosen]
+
+
+def _detected(path: Path, head: Head) -> str:
+    with _raw(path) as raw:
+        found = detect(iter(lambda: raw.read(_BLOCK), b""), path.name)
+    if found.name not in ("utf-8", "utf-8-sig"):
+        head.source["encoding"] = found.name
+        head.remarks["encoding"] = (
+            f"Die Datei nennt ihre Zeichenkodierung nicht; nach den Umlauten ist es {found.name} ({_ENCODINGS.get(found.name, '?')})."
+        )
+    if found.doubly_encoded:
+        head.notes.append(f"{path.name} ist vermutlich doppelt kodiert („Ã¤“ statt „ä“); bitten Sie die Quelle um einen neuen Export.")
+    return found.name
 
 
 def _raw(path: Path) -> io.BufferedIOBase:
@@ -187,18 +199,32 @@ def _sheet(path: Path, wanted: str | None, head: Head) -> list[list[str]]:
 
 
 def _header_row(rows: list[list[str]]) -> int | None:
-    """Return the first row that names nearly all columns in use below it, in words."""
-    for place, row in enumerate(rows[:-1] or rows):
-        filled = [cell for cell in row if cell]
-        below = rows[place + 1 : place + 31]
-        used = [column for column in range(max(map(len, below), default=0)) if any(_cell(other, column) for other in below)]
-        if not filled or len(filled) < 0.8 * len(used):
-            continue
-        if len(used) > 1 and len(filled) == 1:
-            continue
-        values = [cell for cell in filled if re.fullmatch(_NUMBER_OR_DATE, cell) and not re.fullmatch(_YEAR, cell)]
-        return None if 4 * len(values) > len(filled) else place
-    return None
+    """Return the row with the names: words only, above the data, one for nearly each column in use."""
+    above = next((place for place, row in enumerate(rows) if _has_values(row)), len(rows))
+    candidates = [place for place in range(above) if any(rows[place])]
+    if not candidates:
+        return None
+    shares = {place: _share_named(rows, place) for place in candidates}
+    chosen = next((place for place in candidates if shares[place] >= 0.8), max(candidates, key=lambda place: shares[place]))
+    below = chosen + 1
+    if shares[chosen] < 1 and shares.get(below) == 1 and len(set(rows[below])) < len(rows[below]):
+        return below  # groups that name most columns, over names that repeat in each group
+    return chosen
+
+
+def _has_values(row: list[str]) -> bool:
+    """Whether more than a quarter of the cells are numbers or dates; years may be names."""
+    filled = [cell for cell in row if cell]
+    values = [cell for cell in filled if re.fullmatch(_NUMBER_OR_DATE, cell) and not re.fullmatch(_YEAR, cell)]
+    return 4 * len(values) > len(filled)
+
+
+def _share_named(rows: list[list[str]], place: int) -> float:
+    """Return how many of the columns that are in use below a row it has a name for."""
+    below = rows[place + 1 : place + 31]
+    used = [column for column in range(max(map(len, below), default=0)) if any(_cell(row, column) for row in below)]
+    named = sum(bool(_cell(rows[place], column)) for column in used)
+    return named / len(used) if used else float(any(rows[place]))
 
 
 def _label(rows: list[list[str]], row: int, raw: list[str], names: list[str], head: Head) -> None:

@@ -45,6 +45,8 @@ class KeyTests:
     def __init__(self, columns: Iterable[str], registers: Registers) -> None:
         self._open: dict[str, dict[str, Callable[[object], str | None]]] = {}
         self._seen: dict[str, int] = {}
+        self.changed: set[str] = set()
+        """Columns in which a value is not in its right form yet; two values may turn out to be one."""
         for column in columns:
             name = snake(column)
             kinds = [kind for kind, pattern in _NAMES if re.search(pattern, name)]
@@ -58,8 +60,11 @@ class KeyTests:
             return
         self._seen[column] = self._seen.get(column, 0) + len(words)
         for kind, normalise in list(tests.items()):
-            if not _all_fit(normalise, words):
+            made = _normalised(normalise, words)
+            if made is None:
                 del tests[kind]
+            elif made != words.to_pylist():
+                self.changed.add(column)
 
     def found(self, column: str) -> str | None:
         """Return the key type of a column, a register of the deployment before the platform's own."""
@@ -74,11 +79,9 @@ def _shares_word(register: str, column: str) -> bool:
     return len(word) >= 2 and word in column.split("_")
 
 
-def _all_fit(normalise: Callable[[object], str | None], words: pa.Array) -> bool:
-    for word in words.to_pylist():
-        try:
-            if normalise(word) is None:
-                return False
-        except ValueError:
-            return False
-    return True
+def _normalised(normalise: Callable[[object], str | None], words: pa.Array) -> list[str | None] | None:
+    """Return the words in their right form, None when one is no such key."""
+    try:
+        return [normalise(word) for word in words.to_pylist()]
+    except ValueError:
+        return None

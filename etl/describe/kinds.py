@@ -15,8 +15,10 @@ from etl.cast import cast
 from stadtgrund.catalog.contract import FieldType
 
 SURE_SYMBOLS = frozenset(
-    {"k. A.", "k.A.", "k. A", "k.A", "k.a.", "keine Angabe", "n/a", "N/A", "n. a.", "n.a.", "NULL", "null", "Null", "<Null>", "(null)", "None",
-     "NaN", "nan", "#NV", "#N/A", "#WERT!", "#DIV/0!", "k. A. "}
+    {
+        "k. A.", "k.A.", "k. A", "k.A", "k.a.", "keine Angabe", "n/a", "N/A", "n. a.", "n.a.", "NULL", "null", "Null", "<Null>",
+        "(null)", "None", "NaN", "nan", "#NV", "#N/A", "#WERT!", "#DIV/0!",
+    }
 )  # fmt: skip
 """Texts that mean "no value" wherever they stand."""
 SYMBOLS = SURE_SYMBOLS | {"-", "–", "—", ".", "..", "...", "…", "/", "//", "x", "X", "NA", "-9999", "-999", "-99999", "?", "*"}

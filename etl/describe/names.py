@@ -21,18 +21,28 @@ _SYSTEM = frozenset({"ctid", "cmin", "cmax", "xmin", "xmax", "tableoid"})
 _FIELD_LENGTH, _DATASET_LENGTH = 50, 48
 
 _TITLES = {
-    "plz": "Postleitzahl", "strasse": "Straße", "str": "Straße", "strname": "Straßenname", "str_name": "Straßenname", "hausnr": "Hausnummer",
-    "hnr": "Hausnummer", "haus_nr": "Hausnummer", "ags": "Amtlicher Gemeindeschlüssel", "ars": "Amtlicher Regionalschlüssel", "bez": "Bezirk",
-    "flaeche": "Fläche", "laenge": "Länge", "hoehe": "Höhe", "objectid": "Objektnummer", "id": "Kennung", "fid": "Objektnummer", "nr": "Nummer",
-    "gml_id": "Kennung (GML)", "shape_area": "Fläche der Geometrie", "shape_leng": "Länge der Geometrie", "shape_len": "Länge der Geometrie",
-    "shape_length": "Länge der Geometrie", "tel": "Telefon", "traeger": "Träger", "schluessel": "Schlüssel", "einw": "Einwohner",
+    "plz": "Postleitzahl", "strasse": "Straße", "str": "Straße", "strname": "Straßenname", "str_name": "Straßenname",
+    "hausnr": "Hausnummer", "hnr": "Hausnummer", "haus_nr": "Hausnummer", "ags": "Amtlicher Gemeindeschlüssel",
+    "ars": "Amtlicher Regionalschlüssel", "bez": "Bezirk", "flaeche": "Fläche", "laenge": "Länge", "hoehe": "Höhe",
+    "objectid": "Objektnummer", "id": "Kennung", "fid": "Objektnummer", "nr": "Nummer", "gml_id": "Kennung (GML)",
+    "shape_area": "Fläche der Geometrie", "shape_leng": "Länge der Geometrie", "shape_len": "Länge der Geometrie",
+    "shape_length": "Länge der Geometrie", "tel": "Telefon", "traeger": "Träger", "schluessel": "Schlüssel",
+    "einw": "Einwohner",
 }  # fmt: skip
+"""What frequent names mean."""
 _SPELLED = (("strasse", "straße"), ("flaeche", "fläche"), ("laenge", "länge"), ("hoehe", "höhe"), ("schluessel", "schlüssel"),
             ("gebaeude", "gebäude"), ("traeger", "träger"), ("buerger", "bürger"), ("gruen", "grün"), ("gueltig", "gültig"),
             ("oeffentlich", "öffentlich"), ("praes", "präs"), ("massnahme", "maßnahme"), ("gewaesser", "gewässer"))  # fmt: skip
 
 
-_SHORT = {word.upper(): word for word in ("am an ab bis das der des die im in je mit und von zu Alt Art Neu Nr Ort Tag Typ Zahl").split()}
+_SHORT = {
+    word.upper(): word
+    for words in (
+        ("am", "an", "ab", "bis", "das", "der", "des", "die", "im", "in", "je", "mit", "und", "von", "zu"),
+        ("Alt", "Art", "Neu", "Nr", "Ort", "Tag", "Typ", "Zahl"),
+    )
+    for word in words
+}
 """Short words in a name of capitals, which otherwise stays as it is: PLR, LOR."""
 
 
@@ -45,7 +55,7 @@ class Named:
 
 
 def snake(text: str) -> str:
-    """Return `text` in lower snake case of ASCII letters: "Straßen-Schlüssel" → strassen_schluessel, "hausNr" → haus_nr; '' if nothing is left."""
+    """Return `text` in lower snake case of ASCII letters: "Straßen-Schlüssel" → strassen_schluessel; '' if nothing is left."""
     for sign, word in _SIGNS:
         text = text.replace(sign, word)
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", text).translate(_LETTERS))

@@ -80,7 +80,7 @@ def read(probe: Probe, deployment: Deployment, scratch: Path, *, crs: str | None
     """
     fields = [{"name": f"c{number}", "from": name, "type": "string"} for number, name in enumerate(probe.columns)]
     geometry = {"type": "Geometry"} if probe.kind == "ogr" else None
-    contract = minimal(probe.source, fields, geometry)
+    contract = minimal(probe.id, probe.source, fields, geometry)
     with open_layer(contract, probe.paths, scratch, _BATCH_ROWS) as layer:
         batches = iter(layer.batches)
         first = next(batches, None)
@@ -131,7 +131,7 @@ def _place_vector(made: Reading, probe: Probe, deployment: Deployment, first: pa
                 f"{probe.name}: The axes are swapped (northing first): {made.place.evidence[0]}",
             ),
             remedy=say(
-                "Tauschen Sie sie vorher: in QGIS „X- und Y-Koordinaten vertauschen“ (Werkzeuge der Verarbeitung), und nennen Sie das Ergebnis.",
+                "Tauschen Sie sie vorher, in QGIS mit „X- und Y-Koordinaten vertauschen“ (Verarbeitung), und nennen Sie das Ergebnis.",
                 'Swap them first: in QGIS "Swap X and Y coordinates" (processing toolbox), and name the result.',
             ),
         )

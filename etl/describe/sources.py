@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Probe", "location_of", "probe"]
+__all__ = ["Probe", "Wanted", "location_of", "minimal", "probe", "stem"]
 
 import glob
 import shutil
@@ -17,6 +17,7 @@ import pyogrio
 from pyogrio.errors import DataSourceError
 
 from etl.describe import heads
+from etl.describe.names import dataset_name
 from etl.extract.ogr import opened
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
@@ -60,9 +61,21 @@ class Probe:
     """Key of `source` → why it is so (German)."""
     notes: list[str] = field(default_factory=list)
     layer: str | None = None
+    id: str = "quelle"
+    """What the dataset will be called, for messages of the readers."""
 
 
-def probe(text: str, deployment: Deployment, layer: str | None, scratch: Path) -> Probe:
+@dataclass(frozen=True)
+class Wanted:
+    """What the person at the command line said beside the path."""
+
+    dataset: str | None = None
+    layer: str | None = None
+    crs: str | None = None
+    encoding: str | None = None
+
+
+def probe(text: str, deployment: Deployment, wanted: Wanted, scratch: Path) -> Probe:
     """Return what a path (or glob, or folder with one dataset) is.
 
     Raises
@@ -71,7 +84,7 @@ def probe(text: str, deployment: Deployment, layer: str | None, scratch: Path) -
         It is nothing that can be read, or has several layers and none is chosen; with what to do.
     """
     paths = _paths(text)
-    first = paths[0]
+    first, layer = paths[0], wanted.layer
     location = location_of(text if len(paths) > 1 else str(first), deployment)
     suffix = "".join(first.suffixes[-2:]).lower() if first.suffix.lower() == ".gz" else first.suffix.lower()
     if suffix in _OTHERS:
@@ -81,12 +94,20 @@ def probe(text: str, deployment: Deployment, layer: str | None, scratch: Path) -
             remedy=say(f"Abhilfe: {remedy}.", "Export it as GeoPackage, CSV or XLSX first."),
         )
     if suffix in _TABLES:
-        return _table(paths, location, layer)
-    if suffix in _RASTERS:
-        return Probe("raster", paths, first.name, {"kind": "raster", "location": location})
-    if suffix == ".zip":
-        layer = _in_zip(first, layer)
-    return _vector(paths, location, layer, scratch)
+        made = _table(paths, location, wanted)
+    elif suffix in _RASTERS:
+        made = Probe("raster", paths, first.name, {"kind": "raster", "location": location})
+    else:
+        if suffix == ".zip":
+            _check_zip(first, layer)
+        made = _vector(paths, location, wanted, scratch)
+    made.id = wanted.dataset or dataset_name(made.layer or stem(first))
+    return made
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without what says its format."""
+    return path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -141,8 +162,8 @@ def location_of(text: str, deployment: Deployment) -> str:
     return str(path)
 
 
-def _table(paths: tuple[Path, ...], location: str, sheet: str | None) -> Probe:
-    head = heads.read(paths[0], sheet)
+def _table(paths: tuple[Path, ...], location: str, wanted: Wanted) -> Probe:
+    head = heads.read(paths[0], wanted.layer, wanted.encoding)
     if not head.columns:
         raise SourceError(
             say(f"{paths[0].name} hat keine Spalte mit einem Namen.", f"{paths[0].name} has no column with a name."),
@@ -153,7 +174,7 @@ def _table(paths: tuple[Path, ...], location: str, sheet: str | None) -> Probe:
     return Probe("table", paths, name, made, head.columns, head.labels, head.remarks, head.notes, head.source.get("sheet"))
 
 
-def _in_zip(path: Path, layer: str | None) -> str | None:
+def _check_zip(path: Path, layer: str | None) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and not name.endswith("/")]
@@ -173,13 +194,14 @@ def _in_zip(path: Path, layer: str | None) -> str | None:
             ),
         )
     if len(members) > 1 and layer is None:
-        raise _several(path.name, [f"{Path(name).stem}" for name in members])
-    return layer
+        raise _several(path.name, [Path(name).stem for name in members])
 
 
-def _vector(paths: tuple[Path, ...], location: str, layer: str | None, scratch: Path) -> Probe:
-    first = paths[0]
+def _vector(paths: tuple[Path, ...], location: str, wanted: Wanted, scratch: Path) -> Probe:
+    first, layer = paths[0], wanted.layer
     source: dict[str, Any] = {"kind": "ogr", "location": location}
+    if wanted.encoding:
+        source["encoding"] = wanted.encoding
     chosen = layer
     if first.suffix.lower() != ".zip":
         layers = _layers(first, scratch)
@@ -197,7 +219,7 @@ def _vector(paths: tuple[Path, ...], location: str, layer: str | None, scratch: 
             chosen = layer if len(layers) > 1 else None
     if chosen:
         source["layer"] = chosen
-    with opened(minimal(source), paths, scratch, 1) as layer_:
+    with opened(minimal(wanted.dataset or dataset_name(chosen or stem(first)), source), paths, scratch, 1) as layer_:
         columns = layer_.columns
     name = f"{first.name}, Ebene {chosen}" if chosen else first.name
     if len(paths) > 1:
@@ -205,9 +227,11 @@ def _vector(paths: tuple[Path, ...], location: str, layer: str | None, scratch: 
     return Probe("ogr", paths, name, source, columns, layer=chosen)
 
 
-def minimal(source: dict[str, Any], fields: Iterable[dict[str, Any]] = (), geometry: dict[str, Any] | None = None) -> Contract:
+def minimal(
+    dataset: str, source: dict[str, Any], fields: Iterable[dict[str, Any]] = (), geometry: dict[str, Any] | None = None
+) -> Contract:
     """Return a contract that is just enough to open a source with the readers of a load."""
-    values = {"id": "quelle", "title": {"de": "Quelle"}, "description": {"de": "Quelle."}, "source": source, "fields": list(fields)}
+    values = {"id": dataset, "title": {"de": "Quelle"}, "description": {"de": "Quelle."}, "source": source, "fields": list(fields)}
     return Contract.model_validate({**values, **({"geometry": geometry} if geometry else {})})
 
 

@@ -113,7 +113,13 @@ def _crs(contract: Contract, grid: Any, source: Path) -> CRS:
         try:
             return CRS.from_user_input(contract.source.crs)
         except CRSError as error:
-            raise SourceError(f"Datensatz {contract.id}: source.crs {contract.source.crs} ist GDAL nicht bekannt.") from error
+            raise SourceError(
+                say(
+                    f"Datensatz {contract.id}: source.crs {contract.source.crs} ist GDAL nicht bekannt.",
+                    f"Dataset {contract.id}: source.crs {contract.source.crs} is not known to GDAL.",
+                ),
+                remedy=say("Schreiben Sie es als EPSG:<Nummer>.", "Write it as EPSG:<number>."),
+            ) from error
     if grid.crs is None:
         raise SourceError(
             say(f"Datensatz {contract.id}: {source.name} nennt kein Bezugssystem.", f"Dataset {contract.id}: {source.name} states no CRS."),

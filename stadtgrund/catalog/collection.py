@@ -65,7 +65,7 @@ class JoinFacts(_Frozen):
 
 
 class Facts(_Frozen):
-    """What is known of the version that serves. `count` is exact: rows of this form."""
+    """What is known of the version that serves. `count` is exact: rows of this form. `prepared`: its feature text lies ready."""
 
     version: int
     published: datetime
@@ -75,6 +75,7 @@ class Facts(_Frozen):
     operation: str | None = None
     accuracy_m: float | None = None
     join: JoinFacts | None = None
+    prepared: bool = False
 
 
 class Collection(_Frozen):

@@ -15,7 +15,8 @@ Comments = Mapping[Path, Sequence[str]]
 """Keys and positions from the root to a value → the lines that stand above it; () is the file's head."""
 
 _WIDTH = 118
-_PLAIN = re.compile(r"[^\W\d][\w./()$%²³-]*(?: [\w./()$%²³-]+)*|EPSG:\d+|\$\{DATA\}[\w./ -]*[\w./-]|/[\w./-]+")
+_PLAIN = re.compile(r"[^\W\d_][\w./()$%²³-]*(?: [\w./()$%²³-]+)*|EPSG:\d+|/[\w./-]+")
+_PLAIN_IN_BLOCK = re.compile(r"\$\{DATA\}[\w./ -]*[\w./-]")  # braces mean something in a flow
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _BLOCKS = ("source", "description")
 
@@ -47,6 +48,8 @@ def _entry(key: str, value: Any, path: Path, indent: str, comments: Comments) ->
             made += _remarks(comments.get((*path, place), ()), indent + "  ")
             made += _item(item, (*path, place), indent, comments)
         return made
+    if isinstance(value, str) and _PLAIN_IN_BLOCK.fullmatch(value):
+        return [f"{name} {value}"]
     return [f"{name} {_flow(value)}"]
 
 
@@ -91,7 +94,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return json.dumps(value)
+        return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))  # without a point, 1e-06 is text to our reader
     text = str(value)
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text

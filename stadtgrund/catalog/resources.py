@@ -65,7 +65,7 @@ def collection(contract: Contract, deployment: Deployment, spec: FormSpec, reaso
         geometry=geometry,
         temporal=temporal,
         sortables=tuple(name for name in contract.sortables if name in shown),
-        items=contract.publish.items,
+        items=contract.publish.items and not contract.is_raster,
         tiles=_tiles(contract, spec, shown) if geometry else None,
         style=_style(contract, deployment, shown),
         raster=contract.is_raster,

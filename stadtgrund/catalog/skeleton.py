@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["GERMANY", "LAENDER", "Skeleton", "ags_of", "crs_of"]
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,9 @@ class Skeleton:
     @property
     def id(self) -> str:
         """The folder's name as an id."""
-        plain = self.folder.name.lower().translate(str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}))
+        plain = self.folder.name.lower()
+        for letter, plain_letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+            plain = plain.replace(letter, plain_letters)
         name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:31].strip("_")
         return name if name[:1].isalpha() else f"stadt_{name}".strip("_")[:31]
 
@@ -83,9 +86,13 @@ class Skeleton:
     def _deployment(self) -> str:
         title = _quoted(self.title)
         box = "[" + ", ".join(f"{value:g}" for value in self.box or GERMANY) + "]"
-        remark = "" if self.box else (
-            "# Ganz Deutschland. Enger fassen, sobald klar ist, wo die Stadt liegt: West, Süd, Ost, Nord in Grad.\n"
-            "# Erst dann fällt auf, wenn eine Datei in der falschen Zone oder mit vertauschten Achsen kommt.\n"
+        remark = (
+            ""
+            if self.box
+            else (
+                "# Ganz Deutschland. Enger fassen, sobald klar ist, wo die Stadt liegt: West, Süd, Ost, Nord in Grad.\n"
+                "# Erst dann fällt auf, wenn eine Datei in der falschen Zone oder mit vertauschten Achsen kommt.\n"
+            )
         )
         return f"""\
 # {" ".join(self.title.split())} ({LAENDER[self.ags[:2]]}): die Stadt, und was für alle ihre Datensätze gilt, die nichts anderes sagen.
@@ -147,7 +154,7 @@ metadata:
 """
 
     def _readme(self) -> str:
-        folder = self.folder
+        folder = shlex.quote(str(self.folder))
         return f"""\
 # {" ".join(self.title.split())}
 

@@ -1,7 +1,7 @@
 """One style source per theme, and what derives from it: a MapLibre style and a QGIS style (QML).
 
-A style is a list of rules over one attribute, drawn in order; a feature takes the first rule that fits it. House styles lie
-in `styles/`, a deployment's own in its folder `styles/`; a dataset without one gets a plain style by geometry type.
+A style is a list of rules over one attribute, drawn in order; rules do not overlap, and one without a condition takes the rest.
+House styles lie in `styles/`, a deployment's own in its folder `styles/`; a dataset without one gets a plain style by geometry type.
 Sizes are pixels on screen; colours are #rrggbb.
 """
 
@@ -69,7 +69,7 @@ class Label(Model):
 
 
 class Style(Model):
-    """A style: `field` is the attribute that the rules look at."""
+    """A style: `field` is the attribute that the rules look at. Rules do not overlap; the last may take the rest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,6 +122,8 @@ def _condition(style: Style, rule: StyleRule) -> list[Any] | None:
         parts.append([">=", ["to-number", get], rule.at_least])
     if rule.below is not None:
         parts.append(["<", ["to-number", get], rule.below])
+    if rule.at_least is not None or rule.below is not None:
+        parts.insert(0, ["has", style.field])  # what is absent would count as 0
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else ["all", *parts]
@@ -159,11 +161,16 @@ def maplibre_layers(style: Style, layer: str, geometry: GeometryType, source: st
                 | {
                     "id": f"{layer}-{number}-outline",
                     "type": "line",
-                    "paint": {"line-color": rule.draw.outline, "line-width": rule.draw.outline_px},
+                    "paint": {"line-color": rule.draw.outline, "line-width": _by_zoom(rule.draw.outline_px)},
                     "metadata": {},
                 }
             )
     return layers
+
+
+def _by_zoom(size_px: float) -> list[Any]:
+    """Return a size that is whole from zoom 15 on and 40 % of it up to zoom 11: a city's streets would else be one grey area."""
+    return ["interpolate", ["linear"], ["zoom"], 11, round(size_px * 0.4, 2), 15, size_px]
 
 
 def _paint(kind: Kind, draw: Draw) -> dict[str, Any]:
@@ -171,10 +178,10 @@ def _paint(kind: Kind, draw: Draw) -> dict[str, Any]:
         return {"fill-color": draw.color, "fill-opacity": draw.opacity}
     if kind == "line":
         dash = {"line-dasharray": [side / draw.size_px for side in draw.dash]} if draw.dash else {}
-        return {"line-color": draw.color, "line-width": draw.size_px, "line-opacity": draw.opacity, **dash}
+        return {"line-color": draw.color, "line-width": _by_zoom(draw.size_px), "line-opacity": draw.opacity, **dash}
     return {
         "circle-color": draw.color,
-        "circle-radius": draw.size_px / 2,
+        "circle-radius": _by_zoom(draw.size_px / 2),
         "circle-opacity": draw.opacity,
         **({"circle-stroke-color": draw.outline, "circle-stroke-width": draw.outline_px} if draw.outline else {}),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FeatureText", "feature_text", "geometry_text", "linear", "value"]
+__all__ = ["FeatureText", "feature_text", "geometry_text", "is_prepared", "linear", "made_text", "prepared_text", "value"]
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,7 +63,26 @@ class FeatureText:
 def feature_text(
     relation: Relation, properties: tuple[str, ...] | None = None, crs: Crs = CRS84, skip_geometry: bool = False
 ) -> FeatureText:
-    """Return how a row becomes a feature."""
+    """Return how a row becomes a feature: read where it lies ready, else made."""
+    if is_prepared(relation, properties, crs, skip_geometry):
+        # A look-up a row, not a join: the planner cannot put it in another order.
+        return FeatureText((), "", f"(SELECT t.sg_text FROM {relation.text} t WHERE t.sg_id = q.sg_id)")
+    return made_text(relation, properties, crs, skip_geometry)
+
+
+def is_prepared(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> bool:
+    """Whether what is asked lies ready."""
+    return relation.prepared and properties is None and crs == CRS84 and not skip_geometry
+
+
+def prepared_text(relation: Relation, rows: str) -> str:
+    """Return the query of `sg_id` and `sg_text` that prepares the features of a table: by the same expression, so to the same byte."""
+    feature = made_text(relation, None, CRS84, False)
+    return f"SELECT q.sg_id, {feature.text} AS sg_text FROM {rows} q{feature.row}".replace("%%", "%")  # runs without placeholders
+
+
+def made_text(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> FeatureText:
+    """Return how a row is made a feature."""
     wanted = [column for column in relation.columns if properties is None or column.name in properties]
     with_geometry = relation.geometry is not None and not skip_geometry
     ident = "q.sg_id" if relation.id_type == "integer" else "to_json(q.sg_id)"

@@ -1,15 +1,16 @@
-"""The row filter of a form of release as SQL: what `store` needs to make the form, and cannot compile itself."""
+"""What `store` needs to make a form of release and cannot compile itself: its row filter and its feature text, as SQL."""
 
 from __future__ import annotations
 
-__all__ = ["compile_where"]
+__all__ = ["compile_text", "compile_where"]
 
 from typing import Literal
 
-from stadtgrund.catalog.collection import CollectionGeometry, Extent
+from stadtgrund.catalog.collection import Collection, CollectionGeometry, Extent
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.query import cql2
 from stadtgrund.query.compile import compile_expression
+from stadtgrund.query.feature import prepared_text
 from stadtgrund.query.relation import Column, Relation
 from stadtgrund.query.statement import Param
 
@@ -43,3 +44,11 @@ def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Param, ...]
     )
     fragment = compile_expression(cql2.parse(text, "cql2-text", relation))
     return fragment.sql, fragment.params
+
+
+def compile_text(collection: Collection, rows: str) -> str | None:
+    """Return the query of the prepared features of a form whose rows are at `rows` (quoted); None for one without geometry.
+
+    Attributes alone are formatted as fast as they are read, so that only a form with geometry gains from it.
+    """
+    return prepared_text(Relation.of(collection, "rel"), rows) if collection.geometry else None

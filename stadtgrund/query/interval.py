@@ -16,8 +16,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _ALLOWED = (
-    "a date (2024-05-01), an RFC 3339 instant (2024-05-01T12:00:00Z) or an interval of two of them (start/end, .. for an open end), "
-    "start not after end"
+    "a date (2024-05-01), an RFC 3339 instant (2024-05-01T12:00:00Z) or an interval of two of them (start/end, .. for an open end; "
+    "a year is 2024-01-01/2024-12-31), start not after end"
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from stadtgrund.crs import CRS84, Crs
 from stadtgrund.errors import NotFound
 from stadtgrund.query.cursor import Cursor
-from stadtgrund.query.feature import feature_text
+from stadtgrund.query.feature import FeatureText, feature_text, is_prepared
 from stadtgrund.query.feature_query import FeatureQuery
 from stadtgrund.query.order import Branch, Order, branches, order_of
 from stadtgrund.query.relation import Relation
@@ -71,8 +71,11 @@ def page(query: FeatureQuery) -> Statement:
     feature = feature_text(relation, query.properties, query.crs, query.skip_geometry)
     order = order_of(query)
     where = conditions(relation, query.bbox, query.datetime, query.filter)
+    view = relation.view
+    if not order.keys and where == TRUE and is_prepared(relation, query.properties, query.crs, query.skip_geometry):
+        view, feature = relation.text, FeatureText(("sg_text",), "", "q.sg_text")
     columns = ", ".join(dict.fromkeys(("sg_id", *feature.columns, *(key.sql for key in order.keys))))
-    source = _rows(query, order, where, columns)
+    source = _rows(query, order, where, view, columns)
     keys = "".join(f", (array_agg(q.{key.sql}))[{rows:d}]::text" for key in (order.id, *order.keys))
     sql = (
         f"SELECT s.version, s.digest, p.* FROM (SELECT count(*), "
@@ -82,31 +85,31 @@ def page(query: FeatureQuery) -> Statement:
     return Statement(sql, source.params, None if where == TRUE else False)
 
 
-def _rows(query: FeatureQuery, order: Order, where: Fragment, columns: str) -> Fragment:
+def _rows(query: FeatureQuery, order: Order, where: Fragment, view: str, columns: str) -> Fragment:
     """Return the rows of the page: paged first, so that no skipped row is formatted."""
-    relation, rows = query.relation, query.limit + 1
+    rows = query.limit + 1
     offset = 0 if query.cursor else query.offset
     if where == FALSE:
-        return Fragment(f"SELECT {columns} FROM {relation.view} WHERE FALSE")
+        return Fragment(f"SELECT {columns} FROM {view} WHERE FALSE")
     parts = branches(order, query.cursor)
     skip = Fragment(" OFFSET %s::bigint", (str(offset),)) if offset else Fragment("")
     if len(parts) == 1:
-        found = _select(relation, where, columns, parts[0])
+        found = _select(view, where, columns, parts[0])
         return Fragment(f"{found.sql} LIMIT {rows:d}{skip.sql}", found.params + skip.params)
     # With an offset each branch must bring what is skipped, too.
     limit = Fragment("%s::bigint", (str(rows + offset),)) if offset else Fragment(f"{rows:d}")
     texts, params = list[str](), list[Param]()
     for part in parts:
-        found = _select(relation, where, columns, part)
+        found = _select(view, where, columns, part)
         texts.append(f"({found.sql} LIMIT {limit.sql})")
         params += (*found.params, *limit.params)
     return Fragment(f"SELECT * FROM ({' UNION ALL '.join(texts)}) u LIMIT {rows:d}{skip.sql}", (*params, *skip.params))
 
 
-def _select(relation: Relation, where: Fragment, columns: str, part: Branch) -> Fragment:
+def _select(view: str, where: Fragment, columns: str, part: Branch) -> Fragment:
     found = conjunction((part.condition, where))
     clause = "" if found == TRUE else f" WHERE {found.sql}"
-    return Fragment(f"SELECT {columns} FROM {relation.view}{clause} ORDER BY {part.order_by}", found.params)
+    return Fragment(f"SELECT {columns} FROM {view}{clause} ORDER BY {part.order_by}", found.params)
 
 
 def read_page(query: FeatureQuery, row: Sequence[Any] | None) -> Page:
@@ -142,9 +145,12 @@ def item(
         check_text(ident, relation.id_type)
     except ValueError as error:
         raise _no_item(relation, ident) from error
-    feature = feature_text(relation, properties, crs, skip_geometry)
+    if is_prepared(relation, properties, crs, skip_geometry):
+        feature, view = FeatureText((), "", "q.sg_text"), relation.text
+    else:
+        feature, view = feature_text(relation, properties, crs, skip_geometry), relation.view
     sql = (
-        f"SELECT s.version, s.digest, (SELECT convert_to({feature.text}, 'UTF8') FROM {relation.view} q{feature.row} "
+        f"SELECT s.version, s.digest, (SELECT convert_to({feature.text}, 'UTF8') FROM {view} q{feature.row} "
         f"WHERE q.sg_id = %s::{relation.id_cast}) FROM {state_of(relation)}"
     )
     return Statement(sql, (ident,))

@@ -35,6 +35,7 @@ class Relation:
 
     Equality is identity. `version` and `digest` are those of the state that the relation was made from; each statement returns
     what `sg_state` says in the same snapshot, and an answer that differs was made with a relation that is out of date.
+    `prepared`: its features lie ready as text, in CRS84 with all their properties.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Relation:
     count: int
     version: int
     digest: str | None = None
+    prepared: bool = False
 
     @classmethod
     def of(cls, collection: Collection, schema: str, digest: str | None = None) -> Self:
@@ -72,6 +74,7 @@ class Relation:
             count=collection.facts.count,
             version=collection.facts.version,
             digest=digest,
+            prepared=collection.facts.prepared,
         )
 
     @cached_property
@@ -83,6 +86,11 @@ class Relation:
     def view(self) -> str:
         """The qualified, quoted view."""
         return identifier(self.schema) + "." + identifier(self.dataset)
+
+    @cached_property
+    def text(self) -> str:
+        """The qualified, quoted view of the prepared features (`sg_id`, `sg_text`), which is there when `prepared`."""
+        return identifier(self.schema) + "." + identifier(f"_text__{self.dataset}")
 
     @cached_property
     def state(self) -> str:

@@ -42,7 +42,7 @@ def check(label: str, profile: str) -> None:
     """
     allowed = [each for each in PROFILES if each != OPEN]
     if profile not in allowed:
-        raise UsageError(unknown("profile", profile, allowed))
+        raise UsageError(unknown("profile", profile, allowed, german="Profil"))
     if label != label.strip() or not label.isprintable() or not 0 < len(label) <= 100:
         raise UsageError(
             by_locale(f"Die Bezeichnung {label!r} ist nicht möglich.", f"The label {label!r} is not possible."),
@@ -108,4 +108,5 @@ def revoke(db: Database, label: str, *, dry_run: bool = False) -> None:
         if dry_run:
             connection.rollback()
     if done.rowcount == 0:
-        raise NotFound(unknown("key", label, (key.label for key in known(db) if key.revoked is None)))
+        valid = (key.label for key in known(db) if key.revoked is None)
+        raise NotFound(unknown("key", label, valid, german="Schlüssel"))

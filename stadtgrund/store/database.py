@@ -99,7 +99,7 @@ class Database:
         """Return the database's name of a role: "owner", "ingest" or a profile."""
         known = ("owner", "ingest", *PROFILES)
         if role not in known:
-            raise SetupError(unknown("role", role, known))
+            raise SetupError(unknown("role", role, known, german="Rolle"))
         return role_name(self.prefix, role)
 
     def conninfo(self, role: str, *, application: str = "stadtgrund") -> str:

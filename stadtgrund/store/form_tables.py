@@ -10,7 +10,7 @@ __all__ = ["CompileWhere", "FormTable", "FormTables", "index", "relation_name"]
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -22,6 +22,7 @@ from stadtgrund.catalog.collection import Extent
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.store.measure import measure
+from stadtgrund.store.text_tables import TextTable
 
 CompileWhere = Callable[[str, Contract], tuple[str, tuple[Any, ...]]]
 """Form.where (CQL2 text) → SQL condition over the data table's columns with %s placeholders, and its values.
@@ -46,6 +47,7 @@ class FormTable:
     """A form as it lies in the database.
 
     `relation` is (schema, table), None of a grid. `aside`: made under this name; takes `relation`'s when the views are switched.
+    `text`: its prepared features, where it has them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class FormTable:
     count: int
     extent: Extent
     aside: tuple[str, str] | None = None
+    text: TextTable | None = None
 
     @property
     def old_name(self) -> str:
@@ -78,17 +81,24 @@ class FormTables:
         self._compile_where = compile_where
         self._measured: dict[tuple[Any, ...], tuple[int, Extent]] = {}
 
-    def get(self, contract: Contract, spec: FormSpec) -> FormTable:
-        """Return the form as it is when its definition has not changed, else made anew and noted in `meta.form`."""
-        definition = _definition(contract, spec)
+    def get(self, contract: Contract, spec: FormSpec, text: Callable[[str], str | None]) -> FormTable:
+        """Return the form as it is when its definition has not changed, else made anew and noted in `meta.form`.
+
+        `text`: the quoted name of its rows → the query of its prepared features, or None.
+        """
+        definition = _definition(contract, spec, text(""))
         row = self._connection.execute(
             "SELECT relation, count, extent FROM meta.form WHERE dataset = %s AND version = %s AND form = %s AND definition = %s",
             (self._dataset, self._version, spec.name, definition),
         ).fetchone()
         if row:
             schema, _, table = (row[0] or "").partition(".")
-            return FormTable(spec.name, (schema, table) if table else None, row[1], Extent.model_validate(row[2]))
+            form = FormTable(spec.name, (schema, table) if table else None, row[1], Extent.model_validate(row[2]))
+            known = TextTable.of(self._dataset, spec.name, self._version, fresh=False) if text("") and form.relation else None
+            return replace(form, text=known)
         form = self._grid(spec) if self._table is None else self._rows(contract, spec, self._table)
+        if rows := form.aside or form.relation:
+            form = replace(form, text=self._text(spec, text(sql.Identifier(*rows).as_string(self._connection))))
         self._connection.execute(
             "INSERT INTO meta.form (dataset, version, form, relation, definition, count, extent) VALUES (%s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (dataset, version, form) DO UPDATE SET relation = excluded.relation, definition = excluded.definition,"
@@ -104,6 +114,13 @@ class FormTables:
             ),
         )
         return form
+
+    def _text(self, spec: FormSpec, query: str | None) -> TextTable | None:
+        if query is None:
+            return None
+        table = TextTable.of(self._dataset, spec.name, self._version, fresh=True)
+        table.fill(self._connection, query)
+        return table
 
     def _grid(self, spec: FormSpec) -> FormTable:
         """A grid has files, no rows: each of its forms has the count and the extent that came with them."""
@@ -173,7 +190,7 @@ class FormTables:
         return sql.SQL("({})").format(sql.SQL(text)), values
 
 
-def _definition(contract: Contract, spec: FormSpec) -> str:
+def _definition(contract: Contract, spec: FormSpec, text: str | None) -> str:
     parts = {
         "fields": spec.fields,
         "where": spec.where,
@@ -181,6 +198,7 @@ def _definition(contract: Contract, spec: FormSpec) -> str:
         "min_count": spec.min_count.model_dump(mode="json") if spec.min_count else None,
         "temporal": contract.temporal.model_dump(mode="json") if contract.temporal else None,
         "sortables": contract.sortables,
+        "text": text,
     }
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -9,6 +9,7 @@ __all__ = ["FormState", "reconcile", "require", "settle"]
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,18 +20,19 @@ from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog import access, recipe, resources
 from stadtgrund.catalog.access import FormSpec
-from stadtgrund.catalog.collection import Collection, Facts, JoinFacts
+from stadtgrund.catalog.collection import Collection, Extent, Facts, JoinFacts
 from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import NotFound, by_locale
 from stadtgrund.identity import OPEN
-from stadtgrund.store import comments, releases
+from stadtgrund.store import comments, releases, text_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
 from stadtgrund.store.form_tables import CompileWhere, FormTable, FormTables
 from stadtgrund.store.loaded import Loaded, Shown, shown
 from stadtgrund.store.locks import patiently, take_publish_lock
 from stadtgrund.store.roles import PROFILES
+from stadtgrund.store.text_tables import CompileText, TextTable
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,22 @@ class _Settlement:
     forms: dict[str, FormTable] = field(default_factory=dict)
 
 
-def reconcile(db: Database, deployment: Deployment, contract: Contract, *, compile_where: CompileWhere | None = None) -> list[FormState]:
+def reconcile(
+    db: Database,
+    deployment: Deployment,
+    contract: Contract,
+    *,
+    compile_where: CompileWhere | None = None,
+    compile_text: CompileText | None = None,
+) -> list[FormState]:
     """Bring forms, views and states of the serving version to what the contract says now, in one transaction, without new data.
 
     Parameters
     ----------
     compile_where : CompileWhere, optional
         Needed when a form has a `where`.
+    compile_text : CompileText, optional
+        Makes prepared feature text; without it there is none, and pages are formatted when they are asked.
 
     Returns
     -------
@@ -88,11 +99,16 @@ def reconcile(db: Database, deployment: Deployment, contract: Contract, *, compi
     """
     with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id), connection.transaction():
         take_publish_lock(connection, contract.id)
-        return settle(connection, db, deployment, contract, compile_where)
+        return settle(connection, db, deployment, contract, compile_where, compile_text)
 
 
 def settle(
-    connection: psycopg.Connection[Any], db: Database, deployment: Deployment, contract: Contract, compile_where: CompileWhere | None
+    connection: psycopg.Connection[Any],
+    db: Database,
+    deployment: Deployment,
+    contract: Contract,
+    compile_where: CompileWhere | None,
+    compile_text: CompileText | None,
 ) -> list[FormState]:
     """Do what `reconcile` does in the caller's transaction, which holds the publish lock; views are switched at the end."""
     connection.execute(
@@ -109,7 +125,7 @@ def settle(
     views = {profile: _shown(connection, contract, version.loaded, profile) for profile in PROFILES}
     for view in views.values():
         if view.form and view.form.name not in work.forms:
-            work.forms[view.form.name] = made.get(view.contract, view.form)
+            work.forms[view.form.name] = made.get(view.contract, view.form, _text_of(work, view, compile_text))
     collections = {profile: _collection(work, view) for profile, view in views.items()}
     states = {profile: _record(work, contract.id, profile, collection) for profile, collection in collections.items()}
     _keep_files(work, contract.id)
@@ -151,10 +167,20 @@ def _shown(connection: psycopg.Connection[Any], contract: Contract, loaded: Load
 # States and views
 
 
+def _text_of(work: _Settlement, view: Shown, compile_text: CompileText | None) -> Callable[[str], str | None]:
+    """Return what makes the query of a form's feature text."""
+    assert view.form is not None  # the caller's condition
+    unmade = FormTable(view.form.name, None, 0, Extent())
+    collection = _described(work, view, view.form, unmade)
+    return lambda rows: compile_text(collection, rows) if compile_text else None
+
+
 def _collection(work: _Settlement, view: Shown) -> Collection | None:
-    if view.form is None:
-        return None
-    version, form = work.version, work.forms[view.form.name]
+    return _described(work, view, view.form, work.forms[view.form.name]) if view.form else None
+
+
+def _described(work: _Settlement, view: Shown, spec: FormSpec, form: FormTable) -> Collection:
+    version = work.version
     facts = Facts(
         version=version.version,
         published=version.published,
@@ -164,8 +190,9 @@ def _collection(work: _Settlement, view: Shown) -> Collection | None:
         operation=version.operation,
         accuracy_m=version.accuracy_m,
         join=version.join,
+        prepared=form.text is not None,
     )
-    return resources.collection(view.contract, work.deployment, view.form, view.reason, facts)
+    return resources.collection(view.contract, work.deployment, spec, view.reason, facts)
 
 
 def _record(work: _Settlement, dataset: str, profile: str, collection: Collection | None) -> bool:
@@ -201,13 +228,8 @@ def _keep_files(work: _Settlement, dataset: str) -> None:
 def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
     """Let the profiles' views read the forms; runs under a short lock timeout, so it only changes the catalogue."""
     for form in work.forms.values():
-        if form.aside and form.relation:
-            # The table that this one replaces is still read by views; it gives its name away and is dropped behind them.
-            relation = sql.Identifier(*form.relation)
-            work.connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, sql.Identifier(form.old_name)))
-            work.connection.execute(
-                sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*form.aside), sql.Identifier(form.relation[1]))
-            )
+        for table in filter(None, (form, form.text)):
+            _rename(work.connection, table)
     for profile, view in views.items():
         name = sql.Identifier(f"p_{profile}", dataset)
         if view.form is None or work.forms[view.form.name].relation is None:
@@ -216,9 +238,31 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
             _make_view(work, name, view.contract, view.form, work.forms[view.form.name])
             reader = sql.Identifier(work.db.role(profile))
             work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, reader))
+        # Behind the view of the rows, as statements lock them in this order too.
+        _switch_text(work, profile, dataset, work.forms[view.form.name].text if view.form else None)
     for form in work.forms.values():
-        if form.aside:
-            work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", form.old_name)))
+        for table in filter(None, (form, form.text)):
+            if table.aside:
+                work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", table.old_name)))
+    text_tables.drop_others(work.connection, dataset, filter(None, (form.text for form in work.forms.values())))
+
+
+def _rename(connection: psycopg.Connection[Any], table: FormTable | TextTable) -> None:
+    """Give a table that was made aside its name."""
+    if table.aside and table.relation:
+        # The table that this one replaces is still read by views; it gives its name away and is dropped behind them.
+        relation = sql.Identifier(*table.relation)
+        connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, sql.Identifier(table.old_name)))
+        connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*table.aside), sql.Identifier(table.relation[1])))
+
+
+def _switch_text(work: _Settlement, profile: str, dataset: str, text: TextTable | None) -> None:
+    name = sql.Identifier(f"p_{profile}", text_tables.view_name(dataset))
+    if text is None:
+        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
+        return
+    _replace_view(work.connection, name, ("sg_id", "sg_text"), text.relation)
+    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
 
 
 def _make_view(work: _Settlement, name: sql.Identifier, contract: Contract, spec: FormSpec, form: FormTable) -> None:
@@ -229,15 +273,19 @@ def _make_view(work: _Settlement, name: sql.Identifier, contract: Contract, spec
     if contract.geometry and spec.geometry != "none":
         names.append("geom")
     assert form.relation is not None  # a form without relation has no view
+    _replace_view(work.connection, name, names, form.relation)
+
+
+def _replace_view(connection: psycopg.Connection[Any], name: sql.Identifier, columns: Sequence[str], relation: tuple[str, str]) -> None:
     body = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(
-        name, sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(*form.relation)
+        name, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*relation)
     )
     try:
-        with work.connection.transaction():
-            work.connection.execute(sql.SQL("CREATE OR REPLACE {}").format(body))
+        with connection.transaction():
+            connection.execute(sql.SQL("CREATE OR REPLACE {}").format(body))
     except psycopg.errors.InvalidTableDefinition:  # other columns than before: a view can only gain some at its end
-        work.connection.execute(sql.SQL("DROP VIEW {}").format(name))
-        work.connection.execute(sql.SQL("CREATE {}").format(body))
+        connection.execute(sql.SQL("DROP VIEW {}").format(name))
+        connection.execute(sql.SQL("CREATE {}").format(body))
 
 
 def _relations(connection: psycopg.Connection[Any], dataset: str) -> list[tuple[str, str]]:

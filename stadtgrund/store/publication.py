@@ -23,6 +23,7 @@ from stadtgrund.store.form_tables import CompileWhere
 from stadtgrund.store.forms import FormState
 from stadtgrund.store.loaded import Loaded
 from stadtgrund.store.locks import take_publish_lock
+from stadtgrund.store.text_tables import CompileText
 
 _NO_EXTENT = Extent()
 
@@ -70,7 +71,7 @@ class Publication:
         What the rows were loaded with.
     run : int or None
         The run that loaded them.
-    compile_where, files, progress
+    compile_where, compile_text, files, progress
         As in `versions.publish`.
     """
 
@@ -85,6 +86,7 @@ class Publication:
     compile_where: CompileWhere | None = None
     files: Callable[[int], Sequence[StoredFile]] | None = None
     progress: Callable[[str], None] | None = None
+    compile_text: CompileText | None = None
 
 
 @dataclass
@@ -238,7 +240,9 @@ def _record(work: _Work) -> None:
 
 def _settle(work: _Work) -> None:
     """Make the forms, write the states, switch the views, tell the servers."""
-    work.states = tuple(forms.settle(work.connection, work.plan.db, work.plan.deployment, work.plan.contract, work.plan.compile_where))
+    plan = work.plan
+    states = forms.settle(work.connection, plan.db, plan.deployment, plan.contract, plan.compile_where, plan.compile_text)
+    work.states = tuple(states)
 
 
 _STEPS: tuple[tuple[str, Callable[[_Work], None]], ...] = (

@@ -71,6 +71,7 @@ def publish(
     facts: LoadFacts,
     *,
     compile_where: CompileWhere | None = None,
+    compile_text: CompileText | None = None,
     files: Callable[[int], Sequence[StoredFile]] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Version:
@@ -80,6 +81,8 @@ def publish(
     ----------
     compile_where : CompileWhere, optional
         Needed when a form has a `where`.
+    compile_text : CompileText, optional
+        Makes prepared feature text; without it there is none.
     files : callable, optional
         Of a grid: is given the version's number, puts the files under their final names, returns them.
     progress : callable, optional
@@ -95,7 +98,7 @@ def publish(
         When the disk is full or a right is missing.
     """
     source = None if contract.is_raster else ("staging", tables.staging_name(contract, run.id))
-    return _made(Publication(db, deployment, contract, facts, "load", source, Loaded.of(contract), run.id, compile_where, files, progress))
+    return _made(Publication(db, deployment, contract, facts, "load", source, Loaded.of(contract), run.id, compile_where, files, progress, compile_text))
 
 
 def rollback(
@@ -105,6 +108,7 @@ def rollback(
     to: int,
     *,
     compile_where: CompileWhere | None = None,
+    compile_text: CompileText | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Version:
     """Make a new version with the rows of version `to`; numbers only rise.
@@ -120,7 +124,7 @@ def rollback(
     source = ("data", chosen.table_name) if chosen.table_name else None
     files = (lambda _: kept) if contract.is_raster else None
     origin = f"rollback:{to}"
-    return _made(Publication(db, deployment, contract, facts, origin, source, loaded, chosen.run, compile_where, files, progress))
+    return _made(Publication(db, deployment, contract, facts, origin, source, loaded, chosen.run, compile_where, files, progress, compile_text))
 
 
 def check_rollback(db: Database, contract: Contract, to: int) -> None:
@@ -142,6 +146,7 @@ def withdraw(
     by: str = "",
     reason: str = "",
     compile_where: CompileWhere | None = None,
+    compile_text: CompileText | None = None,
     dry_run: bool = False,
 ) -> list[FormState]:
     """Take a dataset out of `open` at once, and note who did it and why; the administration keeps it.
@@ -157,7 +162,7 @@ def withdraw(
         take_publish_lock(connection, contract.id)
         forms.require(connection, contract.id)
         releases.record(connection, contract, "withdraw", by, {"reason": reason} if reason else {})
-        states = forms.settle(connection, db, deployment, contract, compile_where)
+        states = forms.settle(connection, db, deployment, contract, compile_where, compile_text)
         if dry_run:
             raise psycopg.Rollback
     return states

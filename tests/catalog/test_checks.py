@@ -331,11 +331,14 @@ def test_a_contact_and_a_licence_are_needed(folder: Folder) -> None:
     ]
 
 
+STYLE = "title: {de: Schulhaus}\nrules:\n  - {title: {de: Schule}, draw: {color: '#2f5fb3'}}\n"
+
+
 def test_a_style_is_looked_for_here_and_among_the_house_styles(folder: Folder) -> None:
     text = SCHULEN.replace("publish: {", "publish: {style: schulhaus, ")
     (said,) = found(folder(schulen=text))
     assert said.startswith("datasets/schulen.yaml:15: publish.style: Den Stil „schulhaus“ gibt es nicht. Bekannt sind: ")
-    assert found(folder(files={"styles/schulhaus.yaml": "x: 1\n"}, schulen=text)) == []
+    assert found(folder(files={"styles/schulhaus.yaml": STYLE}, schulen=text)) == []
 
 
 def test_a_former_name_belongs_to_one_dataset(folder: Folder) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from support.catalog_folder import SCHULEN, Folder
 from cli.main import run
 from stadtgrund import language
 from stadtgrund.catalog import schema
+from stadtgrund.settings import ROOT
 
 
 def test_check_says_that_all_is_well(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,10 +78,17 @@ def test_schema_check_notices_drift(tmp_path: Path, capsys: pytest.CaptureFixtur
         ({"LANG": "de"}, "de"),
         ({"LANG": "de_DE.UTF-8", "LC_ALL": "en_US.UTF-8"}, "en"),
         ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "de_AT.UTF-8"}, "de"),
-        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "C.UTF-8"}, "de"),
+        ({"LC_ALL": "C"}, "de"),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, "en"),
+        ({"LANG": "cs_CZ.UTF-8"}, "en"),
         ({"LANG": "fr_FR.UTF-8"}, "en"),
         ({"LC_ALL": "", "LANG": "de_DE"}, "de"),
     ],
 )
 def test_language(env: dict[str, str], expected: str) -> None:
     assert language.language(env) == expected
+    shell = subprocess.run(
+        ["sh", "-euc", ". bin/say.sh; say de en"], cwd=ROOT, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, check=True
+    )
+    assert shell.stderr.splitlines()[-1:] == [expected] and shell.stdout == ""

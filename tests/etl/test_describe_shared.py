@@ -8,7 +8,6 @@ import pytest
 from support.own import OwnCity, own_city
 
 from etl.report import LoadReport
-from stadtgrund.errors import SourceError, UsageError
 from stadtgrund.store.database import Database
 
 pytestmark = pytest.mark.shared

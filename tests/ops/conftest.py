@@ -32,6 +32,7 @@ def cluster(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clus
     """A cluster that is not made yet; whatever runs in it at the end is stopped."""
     monkeypatch.setenv("STADTGRUND_PG_HOME", str(open_folder / "pg"))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
     found = embedded.locate(Paths(open_folder, open_folder / "var"))
     yield found
     embedded.stop(found)
@@ -49,7 +50,7 @@ def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(
             ["/bin/sh", "-euc", f"ROOT={tmp_path}/root LOG={tmp_path}/log; {sources}{text}"],
             cwd=tmp_path,
-            env={"PATH": f"{tmp_path}/bin:{search}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", **env},
+            env={"PATH": f"{tmp_path}/bin:{search}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "LANG": "en_US.UTF-8", **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -57,6 +57,7 @@ def test_pg_config_on_the_path_knows_one_elsewhere(tmp_path: Path) -> None:
 )
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, have: int, wanted: int, message: str) -> None:
     monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
     if have:
         install(tmp_path, have, postgis=False)
     with pytest.raises(SetupError, match=message):

@@ -189,7 +189,7 @@ def test_no_python_at_all_is_said(shell: Shell, program: Program, few: str) -> N
 
 
 def test_misuse_says_how(tmp_path: Path) -> None:
-    done = subprocess.run([ROOT / "bin/setup", "all"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, timeout=30)
+    done = subprocess.run([ROOT / "bin/setup", "all"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C", "LANG": "en_US.UTF-8"}, timeout=30)
     assert (done.returncode, done.stderr) == (2, "Usage: bin/setup run|test\n")
 
 
@@ -203,7 +203,7 @@ def copy_checkout(target: Path) -> None:
 def test_a_fresh_copy_is_set_up_once_and_moves(tmp_path: Path) -> None:
     copy = tmp_path / "ein ort"  # a path with a space, as people have them
     copy_checkout(copy)
-    env = {**os.environ, "LC_ALL": "C"}
+    env = {**os.environ, "LC_ALL": "C", "LANG": "en_US.UTF-8"}
 
     def setup() -> tuple[subprocess.CompletedProcess[str], float]:
         begun = time.monotonic()

@@ -297,7 +297,7 @@ def test_a_pool_reads_autocommit_and_read_only(db: Database) -> None:
         finally:
             await pool.close()
 
-    assert asyncio.run(read()) == (db.role("open"), "on", "force_custom_plan", "UTC", "stadtgrund open", True)
+    assert asyncio.run(read()) == (db.role("open"), "on", "auto", "UTC", "stadtgrund open", True)
 
 
 def test_several_hosts_pass_through_and_writers_ask_for_the_primary(db: Database) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from etl import pipeline
-from etl.describe.draft import Draft, describe
+from etl.describe.describe import describe
+from etl.describe.draft import Draft
 from etl.report import LoadReport
 from stadtgrund.catalog import checks, registry
 from stadtgrund.catalog.skeleton import Skeleton

@@ -22,8 +22,8 @@ const numbers = new Intl.NumberFormat('de-DE', { maximumFractionDigits: 2 });
 export function show(value, schema = {}) {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'boolean') return value ? 'ja' : 'nein';
-  if (schema['x-ogc-codelist-values']?.[value]) return schema['x-ogc-codelist-values'][value];
-  if (schema.oneOf) { const hit = schema.oneOf.find((o) => o.const === value); if (hit?.title) return hit.title; }
+  const place = schema.enum?.indexOf(value) ?? -1;
+  if (place >= 0 && schema['x-enumTitles']?.[place]) return schema['x-enumTitles'][place];
   if (typeof value === 'number') return numbers.format(value);
   if (schema.format === 'date' || schema.format === 'date-time') { const d = new Date(value); if (!isNaN(d)) return dates.format(d); }
   return typeof value === 'object' ? JSON.stringify(value) : String(value);

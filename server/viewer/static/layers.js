@@ -5,6 +5,7 @@ import { at, el, put } from './dom.js';
 
 const schemas = new Map();
 const own = new Map(); // layer id → the filter of its style
+const heights = new Map(); // collection id → its height on the map
 const narrowed = new Map(); // collection id → a condition on top of that
 
 export async function schemaOf(id) {
@@ -19,13 +20,18 @@ export async function list(order) {
   return tiled.sort((a, b) => place(a) - place(b));
 }
 
-/** Areas below lines below points, whatever order they are switched on in. */
-const RANK = { fill: 0, line: 1, circle: 2 };
-function before(map, type) {
-  return map.getStyle().layers.find((l) => l.metadata?.drawn || RANK[l.type] > RANK[type])?.id;
+/** Height of a collection on the map, whatever order they are switched on in: as the deployment lists them, the first on top. */
+function heightOf(order, id, type) {
+  const place = order.indexOf(id);
+  if (place >= 0) return order.length - place;
+  return type === 'fill' ? 0 : order.length + 1; // what is not listed: areas below all, lines and points above
 }
 
-export async function add(map, id) {
+function before(map, height) {
+  return map.getStyle().layers.find((l) => l.metadata?.drawn || heights.get(l.source) > height)?.id;
+}
+
+export async function add(map, id, order) {
   if (map.getSource(id)) {
     for (const layer of layersOf(map, id)) map.setLayoutProperty(layer.id, 'visibility', 'visible');
     return [];
@@ -35,9 +41,12 @@ export async function add(map, id) {
     // Tiles by the address that this page has: the public one may be another, and the page loads from its own host only.
     const { url, ...source } = style.sources[id];
     map.addSource(id, { ...source, tiles: source.tiles.map((tile) => address(tile.slice(tile.indexOf('/collections/')))) });
+    const height = heightOf(order, id, style.layers[0].type);
+    heights.set(id, height);
+    const above = before(map, height);
     for (const layer of style.layers) {
       own.set(layer.id, layer.filter);
-      map.addLayer(layer, before(map, layer.type));
+      map.addLayer(layer, above);
     }
     narrow(map, id, narrowed.get(id));
   }

@@ -3,7 +3,7 @@
 import * as maplibregl from './vendor/maplibre-gl.mjs';
 import * as api from './api.js';
 import { check, ring } from './check.js';
-import { at, attributes, el, fault, put } from './dom.js';
+import { at, attributes, el, fault, put, show } from './dom.js';
 import { Sketch } from './draw.js';
 import * as layers from './layers.js';
 import { search } from './search.js';
@@ -13,6 +13,7 @@ maplibregl.setWorkerUrl(new URL('./vendor/maplibre-gl-worker.mjs', import.meta.u
 let map = null;
 let sketch = null;
 let project = null;
+let open = null;
 let collections = [];
 let switchOf = () => null;
 
@@ -46,14 +47,16 @@ function go(geometry) {
 async function popup(lngLat, collection, feature) {
   const schema = await layers.schemaOf(collection);
   const title = collections.find((c) => c.id === collection)?.title || collection;
-  const body = el('div', { class: 'popup' }, el('h3', {}, title), attributes(feature.properties, schema));
+  const body = el('div', { class: 'popup' }, el('h3', {}, title));
   if (config.process && collection === config.works?.collection) {
     body.append(el('button', { type: 'button', onclick: () => run({ baustelle: String(feature.id) }) }, 'Diese Maßnahme prüfen'));
   }
   if (config.process && collection === config.parcels) {
     body.append(el('button', { type: 'button', onclick: () => run({ flurstueck: String(feature.id) }) }, 'Dieses Flurstück prüfen'));
   }
-  new maplibregl.Popup({ maxWidth: '380px' }).setLngLat(lngLat).setDOMContent(body).addTo(map);
+  body.append(attributes(feature.properties, schema));
+  open?.remove();
+  open = new maplibregl.Popup({ maxWidth: '380px' }).setLngLat(lngLat).setDOMContent(body).addTo(map);
 }
 
 async function whole(collection, id) {
@@ -110,9 +113,14 @@ async function run(source) {
   const inputs = { ...source, buffer_m: Number(at('buffer').value) };
   if (at('from').value) inputs.from = at('from').value;
   if (at('to').value) inputs.to = at('to').value;
-  at('check-section').scrollIntoView();
+  open?.remove();
+  at('run').scrollIntoView();
   const report = await check(config.process, inputs, (hit) => { sketch?.show(report.project.geometry); go(hit.geometry); });
-  if (report) { sketch?.show(report.project.geometry); go(report.project.geometry); }
+  if (report) {
+    sketch?.show(report.project.geometry);
+    sketch?.mark(report.rules);
+    go(report.project.geometry);
+  }
 }
 
 async function table(id) {
@@ -120,7 +128,7 @@ async function table(id) {
   const names = Object.keys(found.features[0]?.properties || {});
   put('table', el('p', {}, `${found.features.length} von ${found.numberMatched ?? 'mehr'} Einträgen`), el('table', {},
     el('thead', {}, el('tr', {}, names.map((n) => el('th', { scope: 'col' }, schema.properties[n]?.title || n)))),
-    el('tbody', {}, found.features.map((f) => el('tr', {}, names.map((n) => el('td', {}, String(f.properties[n] ?? '–'))))))));
+    el('tbody', {}, found.features.map((f) => el('tr', {}, names.map((n) => el('td', {}, show(f.properties[n], schema.properties[n]))))))));
 }
 
 async function withoutMap() {
@@ -161,7 +169,7 @@ async function withMap() {
   map.on('click', clicked);
   switchOf = layers.switches(collections, config.shown, async (id, on) => {
     try {
-      if (on) return await layers.add(map, id);
+      if (on) return await layers.add(map, id, config.order);
       layers.remove(map, id);
     } catch (error) {
       put('results', fault(error));
@@ -174,9 +182,9 @@ async function withMap() {
 at('key').value = '';
 at('who').textContent = api.hasKey() ? 'Sicht der Verwaltung' : 'öffentliche Sicht';
 at('key-form').addEventListener('submit', (e) => { e.preventDefault(); api.useKey(at('key').value); location.reload(); });
-at('search').addEventListener('submit', (e) => { e.preventDefault(); search(at('q').value, config.search, choose); });
+at('search').addEventListener('submit', (e) => { e.preventDefault(); search(at('q').value, config.search, choose, layers.schemaOf); });
 at('draw').addEventListener('click', () => sketch?.start());
-at('clear').addEventListener('click', () => { sketch?.stop(); sketch?.show(null); project = null; at('corners').value = ''; put('hits'); put('check-status'); });
+at('clear').addEventListener('click', () => { sketch?.stop(); sketch?.show(null); sketch?.mark([]); project = null; at('corners').value = ''; put('hits'); put('check-status'); });
 at('check').addEventListener('submit', (e) => {
   e.preventDefault();
   try {

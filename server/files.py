@@ -1,0 +1,64 @@
+"""The files of a collection, such as the Cloud Optimized GeoTIFF of a grid, whole or by ranges of bytes."""
+
+from __future__ import annotations
+
+__all__ = ["Files"]
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from psycopg import sql
+from starlette.responses import FileResponse
+
+from server.answer import Answer, Receive, Scope, Send
+from server.call import Call
+from stadtgrund.errors import NotFound, SetupError
+
+_RANGES = re.compile(rb"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored(Answer):
+    """A file on disk as an answer; its bytes are read as they are sent."""
+
+    path: Path = Path()
+
+    def with_headers(self, *headers: tuple[str, str]) -> Answer:
+        return replace(self, headers=(*self.headers, *headers))
+
+    def without_body(self) -> Answer:
+        return self  # FileResponse looks at the method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A range that cannot be read is no range (RFC 9110, 14.2): the whole file.
+        kept = [(name, value) for name, value in scope["headers"] if name != b"range" or _RANGES.fullmatch(value)]
+        response = FileResponse(self.path, headers=dict(self.headers), media_type=self.media_type, stat_result=self.path.stat())
+        await response({**scope, "headers": kept}, receive, send)
+
+
+class Files:
+    """The handler of `/collections/{dataset}/files/{name}`; `folder` is what the stored paths begin at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+
+    async def file(self, call: Call) -> Answer:
+        """Return a file of the collection as it is published now: the profile's own role is asked which one that is."""
+        call.only()
+        dataset, name = call.collection().collection.id, call.places["name"]
+        question = sql.SQL("SELECT path, sha256, media_type FROM {} WHERE dataset = %s AND name = %s").format(
+            sql.Identifier(f"p_{call.profile.name}", "sg_files")
+        )
+        async with call.profile.connection() as connection:
+            row = await (await connection.execute(question, (dataset, name))).fetchone()
+        if row is None:
+            raise NotFound(f"Collection {dataset!r} has no file {name!r}.", remedy="Its description links the files that it has.")
+        path = self.folder / row[0]
+        if not path.resolve().is_relative_to(self.folder) or not path.is_file():
+            raise SetupError(f"The file {row[0]} of {dataset} is not in {self.folder}.", remedy=f"stadtgrund load {dataset} --force")
+        tag = f'"{row[1][:24]}"'
+        if unchanged := call.unchanged(tag):
+            return unchanged
+        headers = (("etag", tag), ("content-disposition", f'attachment; filename="{name}"'))
+        return _Stored(200, None, row[2], headers, path)
