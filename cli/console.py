@@ -6,6 +6,7 @@ __all__ = ["data", "data_json", "has_terminal", "say"]
 
 import json
 import sys
+from datetime import date
 from typing import Any
 
 
@@ -16,8 +17,8 @@ def data(text: str) -> None:
 
 
 def data_json(value: Any) -> None:
-    """Write `value` as one line of JSON to stdout; what JSON does not know (dates, paths) as its text."""
-    data(json.dumps(value, ensure_ascii=False, default=str))
+    """Write `value` as one line of JSON to stdout; dates as RFC 3339, whatever else JSON does not know (paths) as its text."""
+    data(json.dumps(value, ensure_ascii=False, default=lambda other: other.isoformat() if isinstance(other, date) else str(other)))
 
 
 def say(text: str) -> None:

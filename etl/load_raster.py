@@ -64,8 +64,11 @@ def _check_raster(load: Loading, facts: raster.RasterFacts) -> None:
     geometry = load.contract.geometry or Geometry(type="Polygon")
     if geometry.within == "deployment" and (xmin > east or xmax < west or ymin > north or ymax < south):
         raise LoadStopped(
-            f"Datensatz {load.contract.id}: das Raster liegt außerhalb der Stadt (bei {xmin:.3f} / {ymin:.3f}).",
-            remedy="Prüfen Sie source.crs und die box in deployment.yml.",
+            by_locale(
+                f"Datensatz {load.contract.id}: das Raster liegt außerhalb der Stadt (bei {xmin:.3f} / {ymin:.3f}).",
+                f"Dataset {load.contract.id}: the raster lies outside the city (at {xmin:.3f} / {ymin:.3f}).",
+            ),
+            remedy=by_locale("Prüfen Sie source.crs und die box in deployment.yml.", "Check source.crs and the box in deployment.yml."),
         )
     if facts.minimum is None:
         message = "Das Raster hat keine einzige Zelle mit einem Wert."

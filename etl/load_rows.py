@@ -158,7 +158,11 @@ def _check_placement(load: Loading, shaper: Shaper | None, *, final: bool) -> No
     crs = load.contract.source.crs or (load.report.operation.source if load.report.operation else "")
     cause, remedy, certain = placement.explain(shaper.raw_sample, crs, load.deployment.box84)
     if certain or final:
-        raise LoadStopped(f"Datensatz {load.contract.id}: alle Geometrien liegen außerhalb der Stadt. {cause}", remedy=remedy)
+        name = load.contract.id
+        what = by_locale(
+            f"Datensatz {name}: alle Geometrien liegen außerhalb der Stadt.", f"Dataset {name}: all geometries lie outside the city."
+        )
+        raise LoadStopped(f"{what} {cause}", remedy=remedy)
 
 
 def _crs_name(crs: str) -> str:

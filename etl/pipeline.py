@@ -166,9 +166,14 @@ def _failed(load: Loading, error: StadtgrundError) -> None:
     serving = load.serving
     report.version = serving.version if serving else None
     report.kept = (
-        f"Version {serving.version} vom {serving.published_at:%d.%m.%Y} wird weiter ausgeliefert."
+        by_locale(
+            f"Version {serving.version} vom {serving.published_at:%d.%m.%Y} wird weiter ausgeliefert.",
+            f"Version {serving.version} of {serving.published_at:%Y-%m-%d} is still served.",
+        )
         if serving
-        else "Es gab noch keine Version; der Datensatz bleibt unsichtbar."
+        else by_locale(
+            "Es gab noch keine Version; der Datensatz bleibt unsichtbar.", "There was no version yet; the dataset stays invisible."
+        )
     )
     if not any(finding.on_fail == "stop" for finding in report.findings):
         report.findings.append(Finding("load", "stop", 1, error.what))

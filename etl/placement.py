@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 from pyproj import Transformer
 
+from stadtgrund.errors import by_locale
+
 _USUAL = (25832, 25833, 4326, 3857, 4647, 5650, 31466, 31467, 31468, 31469, 25831)
 NAMES = {
     4326: "Grad (WGS 84)",
@@ -27,7 +29,7 @@ NAMES = {
 
 
 def explain(sample: np.ndarray, assumed: str, box84: tuple[float, float, float, float]) -> tuple[str, str, bool]:
-    """Return the cause that the coordinates suggest, what to write (both as German sentences), and whether a cause was found.
+    """Return the cause that the coordinates suggest, what to write (both as sentences), and whether a cause was found.
 
     Parameters
     ----------
@@ -39,25 +41,45 @@ def explain(sample: np.ndarray, assumed: str, box84: tuple[float, float, float, 
         The city in CRS84.
     """
     x, y = (float(value) for value in np.median(sample, axis=0)) if len(sample) else (float("nan"), float("nan"))
-    seen = f"Die Koordinaten liegen bei {x:.2f} / {y:.2f}, angenommen war {assumed}."
+    seen = by_locale(
+        f"Die Koordinaten liegen bei {x:.2f} / {y:.2f}, angenommen war {assumed}.",
+        f"The coordinates lie at {x:.2f} / {y:.2f}; {assumed} was assumed.",
+    )
     if fits(y, x, assumed, box84):
         return (
-            f"{seen} Vermutlich sind die Achsen vertauscht (Hochwert vor Rechtswert).",
-            "Tauschen Sie x und y an der Quelle oder im Vertrag.",
+            seen
+            + by_locale(
+                " Vermutlich sind die Achsen vertauscht (Hochwert vor Rechtswert).",
+                " The axes are probably swapped (northing before easting).",
+            ),
+            by_locale("Tauschen Sie x und y an der Quelle oder im Vertrag.", "Swap x and y in the source or in the contract."),
             True,
         )
     for code in likely(x):
         if fits(x, y, f"EPSG:{code}", box84):
-            return f"{seen} Sie passen zu EPSG:{code} ({NAMES[code]}).", f"Schreiben Sie source.crs: EPSG:{code} in den Vertrag.", True
+            return (
+                seen + by_locale(f" Sie passen zu EPSG:{code} ({NAMES[code]}).", f" They fit EPSG:{code} ({NAMES[code]})."),
+                by_locale(f"Schreiben Sie source.crs: EPSG:{code} in den Vertrag.", f"Write source.crs: EPSG:{code} into the contract."),
+                True,
+            )
         if fits(y, x, f"EPSG:{code}", box84):
             return (
-                f"{seen} Sie passen zu EPSG:{code} ({NAMES[code]}) mit vertauschten Achsen.",
-                f"Tauschen Sie x und y und schreiben Sie source.crs: EPSG:{code} in den Vertrag.",
+                seen
+                + by_locale(
+                    f" Sie passen zu EPSG:{code} ({NAMES[code]}) mit vertauschten Achsen.",
+                    f" They fit EPSG:{code} ({NAMES[code]}) with swapped axes.",
+                ),
+                by_locale(
+                    f"Tauschen Sie x und y und schreiben Sie source.crs: EPSG:{code} in den Vertrag.",
+                    f"Swap x and y and write source.crs: EPSG:{code} into the contract.",
+                ),
                 True,
             )
     return (
-        f"{seen} Kein gebräuchliches Bezugssystem bringt sie in die Stadt.",
-        "Prüfen Sie Quelle, source.crs und die box in deployment.yml.",
+        seen + by_locale(" Kein gebräuchliches Bezugssystem bringt sie in die Stadt.", " No usual CRS brings them into the city."),
+        by_locale(
+            "Prüfen Sie Quelle, source.crs und die box in deployment.yml.", "Check the source, source.crs and the box in deployment.yml."
+        ),
         False,
     )
 

@@ -21,7 +21,7 @@ from etl.findings import Finding, format_count
 from etl.geometry import GeometryCounts
 from etl.transform import FieldCounts
 from stadtgrund.catalog.contract import Contract
-from stadtgrund.errors import LoadStopped
+from stadtgrund.errors import LoadStopped, by_locale
 
 OnFail = Callable[[str, str | None], str]
 
@@ -266,8 +266,12 @@ def stop_on(contract: Contract, findings: Iterable[Finding]) -> None:
     stopping = [finding.message for finding in findings if finding.on_fail == "stop"]
     if stopping:
         raise LoadStopped(
-            f"Datensatz {contract.id}: die Ladung wurde angehalten. " + " ".join(stopping),
-            remedy="Berichtigen Sie die Quelle oder die Regel (quality) im Vertrag.",
+            by_locale(f"Datensatz {contract.id}: die Ladung wurde angehalten. ", f"Dataset {contract.id}: the load was stopped. ")
+            + " ".join(stopping),
+            remedy=by_locale(
+                "Berichtigen Sie die Quelle oder die Regel (quality) im Vertrag.",
+                "Correct the source, or the rule (quality) in the contract.",
+            ),
         )
 
 

@@ -22,7 +22,7 @@ from etl.extract.layer import GEOMETRY, ROW, Refused
 from etl.geometry import Shaper, points
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.contract import Field as ContractField
-from stadtgrund.errors import SourceError
+from stadtgrund.errors import SourceError, by_locale
 
 type Refuse = Callable[[int, str, str | None, str], bool]
 """(position in the batch, rule, field, reason) → whether the row was not refused before: a row has one reason."""
@@ -98,7 +98,14 @@ class Transformer:
         self._id_is_integer = bool(id_field and id_field.column) and contract.field(self._id_columns[0]).type == "integer"
         for name in self._id_columns:
             if contract.field(name).type in ("decimal", "json"):
-                raise SourceError(f"Datensatz {contract.id}: {name} ist {contract.field(name).type} und kann keine Kennung bilden.")
+                kind = contract.field(name).type
+                raise SourceError(
+                    by_locale(
+                        f"Datensatz {contract.id}: {name} ist {kind} und kann keine Kennung bilden.",
+                        f"Dataset {contract.id}: {name} is {kind} and cannot make an id.",
+                    ),
+                    remedy=by_locale("Wählen Sie in id_field ein anderes Feld.", "Choose another field in id_field."),
+                )
         self.schema = pa.schema(
             [
                 ("sg_row", pa.int64()),

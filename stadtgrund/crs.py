@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from stadtgrund.errors import InvalidParameter, SourceError
+from stadtgrund.errors import InvalidParameter, SourceError, by_locale
 
 CRS84_URI = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 
