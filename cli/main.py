@@ -42,6 +42,7 @@ VERBS: dict[str, str] = {
     "serve": "Die API ausliefern.",
     "render": "Die pygeoapi.yml für einen gewöhnlichen pygeoapi schreiben.",
     "docs": "Eine Seite über die Datensätze schreiben.",
+    "export": "Ein QGIS-Projekt eines Profils schreiben.",
     "keys": "API-Schlüssel anlegen, auflisten, sperren.",
     "db": "Die Datenbank starten, anhalten, einrichten, öffnen.",
     "demo": "Die Vorführung vorbereiten oder auf ihren Anfang zurücksetzen.",

@@ -34,7 +34,14 @@ def command(
     contract = deployment.contract(dataset)
     db = context.database()
     states = versions.withdraw(
-        db, deployment, contract, by=by or getpass.getuser(), reason=reason, compile_where=compile_where, compile_text=compile_text, dry_run=dry_run
+        db,
+        deployment,
+        contract,
+        by=by or getpass.getuser(),
+        reason=reason,
+        compile_where=compile_where,
+        compile_text=compile_text,
+        dry_run=dry_run,
     )
     for state in states:
         if as_json:

@@ -146,7 +146,15 @@ class Loading:
 
         with self.phase("publish"):
             version = versions.publish(
-                self.db, self.deployment, contract, run, facts, compile_where=compile_where, compile_text=compile_text, files=stored, progress=told
+                self.db,
+                self.deployment,
+                contract,
+                run,
+                facts,
+                compile_where=compile_where,
+                compile_text=compile_text,
+                files=stored,
+                progress=told,
             )
         report.status, report.version, report.rows_published = "published", version.version, version.rows
         self._tell_access(version.states)

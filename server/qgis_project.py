@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
+import pyproj
+
 from stadtgrund.catalog import styles
 from stadtgrund.catalog.collection import Collection
 from stadtgrund.catalog.contract import Text
@@ -95,8 +97,12 @@ def _source(collection: Collection, url: str, authcfg: str | None) -> str:
 
 
 def _crs(parent: ElementTree.Element, srid: int | None) -> None:
+    # QGIS takes the name only beside a srsid, else the WKT: it gets both.
+    name = f"EPSG:{srid}" if srid else "OGC:CRS84"
     system = ElementTree.SubElement(parent, "spatialrefsys")
-    ElementTree.SubElement(system, "authid").text = f"EPSG:{srid}" if srid else "OGC:CRS84"
+    ElementTree.SubElement(system, "wkt").text = pyproj.CRS(name).to_wkt()
+    ElementTree.SubElement(system, "srsid").text = str(srid or 3452)
+    ElementTree.SubElement(system, "authid").text = name
 
 
 def _layer(collection: Collection, layer_id: str, source: str) -> ElementTree.Element:
@@ -118,7 +124,13 @@ def _layer(collection: Collection, layer_id: str, source: str) -> ElementTree.El
         ElementTree.SubElement(metadata, "rights").text = collection.attribution
     if collection.geometry:
         style = collection.style or styles.plain(collection.title, collection.geometry.type)
+        nearest = min(rule.zoom for rule in style.rules)
+        if nearest:
+            # What no rule draws need not be fetched.
+            layer.attrib |= {"hasScaleBasedVisibilityFlag": "1", "minScale": str(styles.scale_of(nearest)), "maxScale": "0"}
         layer.extend(list(ElementTree.fromstring(styles.qml(style, collection.geometry.type, aliases(collection)).split("\n", 1)[1])))
+    else:
+        layer.append(styles.qml_aliases(aliases(collection)))
     return layer
 
 
@@ -136,12 +148,15 @@ def _canvas(root: ElementTree.Element, collections: Iterable[Collection], srid: 
     canvas = ElementTree.SubElement(root, "mapcanvas", name="theMapCanvas", annotationsVisible="1")
     ElementTree.SubElement(canvas, "units").text = "meters"
     if boxes:
+        sides = {
+            "xmin": f"{min(b[0] for b in boxes):.2f}",
+            "ymin": f"{min(b[1] for b in boxes):.2f}",
+            "xmax": f"{max(b[2] for b in boxes):.2f}",
+            "ymax": f"{max(b[3] for b in boxes):.2f}",
+        }
         extent = ElementTree.SubElement(canvas, "extent")
-        for name, value in (
-            ("xmin", min(b[0] for b in boxes)),
-            ("ymin", min(b[1] for b in boxes)),
-            ("xmax", max(b[2] for b in boxes)),
-            ("ymax", max(b[3] for b in boxes)),
-        ):
-            ElementTree.SubElement(extent, name).text = f"{value:.2f}"
+        for name, value in sides.items():
+            ElementTree.SubElement(extent, name).text = value
+        view = ElementTree.SubElement(ElementTree.SubElement(root, "ProjectViewSettings"), "DefaultViewExtent", sides)
+        _crs(view, srid)
     _crs(ElementTree.SubElement(canvas, "destinationsrs"), srid)

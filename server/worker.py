@@ -23,7 +23,8 @@ def application() -> App:
     """Return the application of this worker; the settings are in the environment."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Nothing of these stands in a line; asking for them costs more than the rest of it.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # documented, and missing in the stubs
     # It reports each 404 as an error; ours is the access line.
     logging.getLogger("pygeoapi").setLevel(logging.CRITICAL)
     end_with_parent()

@@ -123,7 +123,7 @@ class Settings:
         public = (env.get("PUBLIC_URL") or f"http://{shown}:{port}").rstrip("/")
         if urlsplit(public).scheme not in ("http", "https") or not urlsplit(public).netloc:
             raise UsageError(
-                by_locale(f"PUBLIC_URL={public} ist keine Adresse.", f"PUBLIC_URL={public} is not an address."),
+                by_locale(f"PUBLIC_URL={public!r} ist keine Adresse.", f"PUBLIC_URL={public!r} is not an address."),
                 remedy=by_locale("Erlaubt: http(s)://Rechner[:Port][/Pfad].", "Allowed: http(s)://host[:port][/path]."),
             )
         url = env.get("DATABASE_URL")
@@ -170,7 +170,7 @@ def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: in
         value = low - 1
     if not low <= value <= high:
         raise UsageError(
-            by_locale(f"{name}={raw} ist nicht gültig.", f"{name}={raw} is not valid."),
+            by_locale(f"{name}={raw!r} ist nicht gültig.", f"{name}={raw!r} is not valid."),
             remedy=by_locale(f"Erlaubt: eine ganze Zahl von {low} bis {high}.", f"Allowed: a whole number from {low} to {high}."),
         )
     return value

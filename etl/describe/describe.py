@@ -6,6 +6,7 @@ __all__ = ["describe"]
 
 import shutil
 import tempfile
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,15 @@ def describe(
     """
     scratch = Path(tempfile.mkdtemp(prefix="stadtgrund-init-"))
     try:
-        probe = sources.probe(source, deployment, Wanted(dataset, layer, crs, encoding), scratch)
-        if probe.kind == "raster":
-            return _raster(probe, grids.read(probe, deployment, crs=crs), deployment)
-        return _rows(probe, reading.read(probe, deployment, scratch, crs=crs), deployment)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", RuntimeWarning)
+            probe = sources.probe(source, deployment, Wanted(dataset, layer, crs, encoding), scratch)
+            if probe.kind == "raster":
+                draft = _raster(probe, grids.read(probe, deployment, crs=crs), deployment)
+            else:
+                draft = _rows(probe, reading.read(probe, deployment, scratch, crs=crs), deployment)
+        draft.notes += dict.fromkeys(f"GDAL meldet: {warning.message}." for warning in told if issubclass(warning.category, RuntimeWarning))
+        return draft
     except SourceError as error:
         raise _by_option(error) from error
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyogrio
-from pyogrio.errors import DataSourceError
+from pyogrio.errors import DataSourceError, GeometryError
 
 from etl.describe import heads
 from etl.describe.names import dataset_name
@@ -33,6 +33,9 @@ _OTHERS = {
     ".xls": ("ein altes Excel-Format", "in der Tabellenkalkulation als .xlsx speichern"),
     ".ods": ("eine OpenDocument-Tabelle", "in der Tabellenkalkulation als .xlsx oder .csv speichern"),
     ".dwg": ("eine AutoCAD-Zeichnung", "im CAD-Programm als DXF oder GeoPackage ausgeben"),
+    ".tar.gz": ("ein Archiv", "vorher auspacken"),
+    ".tgz": ("ein Archiv", "vorher auspacken"),
+    ".tar": ("ein Archiv", "vorher auspacken"),
     ".7z": ("ein Archiv", "vorher auspacken"),
     ".rar": ("ein Archiv", "vorher auspacken"),
     ".pdf": ("ein PDF", "die Daten dahinter als Tabelle oder Geodaten-Datei besorgen"),
@@ -245,6 +248,14 @@ def _layers(path: Path, scratch: Path) -> list[tuple[str, str | None]]:
     pyogrio.set_gdal_config_options({"GML_DOWNLOAD_SCHEMA": "NO"})
     try:
         return [(str(name), None if kind is None else str(kind)) for name, kind in pyogrio.list_layers(opened_path)]
+    except GeometryError as error:
+        raise SourceError(
+            say(f"{path.name} enthält dreidimensionale Körper; das liest diese Version nicht.", f"{path.name} has solids in it."),
+            remedy=say(
+                "Geben Sie Grundrisse als Flächen aus (QGIS, FME oder das CityGML-Werkzeug des Landes) und nennen Sie diese Datei.",
+                "Export the footprints as polygons and name that file.",
+            ),
+        ) from error
     except DataSourceError as error:
         reason = str(error).split("; It might help")[0].rstrip(".;")
         raise SourceError(

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 
 from etl.extract import encoding
 from etl.extract.layer import GEOMETRY, ROW, Layer, require_columns, wanted_columns
@@ -174,7 +174,7 @@ def _shapefile_encoding(contract: Contract, name: str, parts: dict[str, bytes], 
 def _layer_of(contract: Contract, gdal: str, name: str, *, in_zip: bool = False) -> str | None:
     try:
         layers = [str(row[0]) for row in pyogrio.list_layers(gdal)]
-    except DataSourceError as error:
+    except (DataSourceError, GeometryError) as error:  # the latter for solids, which have no place in a table
         raise _unreadable(contract, name, error) from error
     wanted = contract.source.layer
     if wanted in layers:
@@ -204,7 +204,7 @@ def _unreadable(contract: Contract, name: str, error: Exception) -> SourceError:
 def _info(contract: Contract, item: _Dataset) -> dict[str, Any]:
     try:
         info = dict(pyogrio.read_info(item.gdal, layer=item.layer, encoding=item.encoding, force_feature_count=False))
-    except (DataSourceError, DataLayerError) as error:
+    except (DataSourceError, DataLayerError, GeometryError) as error:
         raise _unreadable(contract, item.name, error) from error
     except (UnicodeDecodeError, LookupError) as error:
         raise _encoding_error(contract, item) from error

@@ -7,7 +7,7 @@ Sizes are pixels on screen; colours are #rrggbb.
 
 from __future__ import annotations
 
-__all__ = ["Draw", "Label", "Style", "StyleRule", "maplibre_layers", "plain", "qml", "read"]
+__all__ = ["Draw", "Label", "Style", "StyleRule", "maplibre_layers", "plain", "qml", "qml_aliases", "read", "scale_of"]
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -200,17 +200,28 @@ def qml(style: Style, geometry: GeometryType, aliases: dict[str, str] | None = N
         if filtered:
             attributes["filter"] = filtered
         if rule.zoom:
-            attributes["scalemaxdenom"] = str(_scale(rule.zoom))
+            attributes["scalemaxdenom"] = str(scale_of(rule.zoom))
         ElementTree.SubElement(rules, "rule", attributes)
         _symbol(symbols, str(number), kind, rule.draw)
     if style.label:
         _labelling(root, style.label)
     if aliases:
-        holder = ElementTree.SubElement(root, "aliases")
-        for index, (field, title) in enumerate(aliases.items()):
-            ElementTree.SubElement(holder, "alias", field=field, index=str(index), name=title)
+        root.append(qml_aliases(aliases))
     ElementTree.indent(root)
     return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def qml_aliases(aliases: dict[str, str]) -> ElementTree.Element:
+    """Return the part of a QGIS layer style that gives attributes their titles."""
+    holder = ElementTree.Element("aliases")
+    for index, (field, title) in enumerate(aliases.items()):
+        ElementTree.SubElement(holder, "alias", field=field, index=str(index), name=title)
+    return holder
+
+
+def scale_of(zoom: int) -> int:
+    """Return the scale denominator of a WebMercatorQuad zoom level at 0.28 mm a pixel (OGC 17-083r4, annex D)."""
+    return round(559_082_264.0287178 / (1 << zoom))
 
 
 def _as_text(value: str | int | bool) -> str:
@@ -228,11 +239,6 @@ def _qgis_filter(style: Style, rule: StyleRule) -> str:
     if rule.below is not None:
         parts.append(f"{name} < {rule.below:g}")
     return " AND ".join(parts)
-
-
-def _scale(zoom: int) -> int:
-    """Scale denominator of a WebMercatorQuad zoom level at 0.28 mm a pixel (OGC 17-083r4, annex D)."""
-    return round(559_082_264.0287178 / (1 << zoom))
 
 
 def _rgba(colour: str, opacity: float = 1.0) -> str:
@@ -288,5 +294,5 @@ def _labelling(root: ElementTree.Element, label: Label) -> None:
         textOpacity="1",
     )
     ElementTree.SubElement(
-        settings, "rendering", scaleVisibility="1", scaleMax=str(_scale(label.zoom)), scaleMin="0", drawLabels="1", obstacle="1"
+        settings, "rendering", scaleVisibility="1", scaleMax=str(scale_of(label.zoom)), scaleMin="0", drawLabels="1", obstacle="1"
     )

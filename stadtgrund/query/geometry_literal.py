@@ -37,6 +37,7 @@ def geometry_literal(stated: Mapping[str, Any], relation: Relation, crs: Crs) ->
         geometry = _geometry(stated)
         if crs.northing_first:
             geometry = shapely.transform(geometry, lambda x, y: (y, x), interleaved=False)
+    _check_range(geometry, crs)
     bounds = extent_in(relation, crs)
     if bounds is None and relation.count == 0:
         bounds = area_of_use(relation.geometry.srid, crs)
@@ -48,6 +49,12 @@ def geometry_literal(stated: Mapping[str, Any], relation: Relation, crs: Crs) ->
     if geometry.is_empty:
         return GeometryLiteral(None)
     return GeometryLiteral(ewkb(to_storage(geometry, crs, relation.geometry.srid), relation.geometry.srid), cut)
+
+
+def _check_range(geometry: BaseGeometry, crs: Crs) -> None:
+    west, south, east, north = geometry.bounds
+    if crs.geographic and (west < -180 or east > 180 or south < -90 or north > 90):
+        raise _refuse("longitudes go from -180 to 180, latitudes from -90 to 90")
 
 
 def _cut(geometry: BaseGeometry, bounds: BaseGeometry) -> BaseGeometry:

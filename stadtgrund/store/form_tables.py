@@ -94,11 +94,9 @@ class FormTables:
         if row:
             schema, _, table = (row[0] or "").partition(".")
             form = FormTable(spec.name, (schema, table) if table else None, row[1], Extent.model_validate(row[2]))
-            known = TextTable.of(self._dataset, spec.name, self._version, fresh=False) if text("") and form.relation else None
-            return replace(form, text=known)
+            return self._with_text(form, text, anew=False)
         form = self._grid(spec) if self._table is None else self._rows(contract, spec, self._table)
-        if rows := form.aside or form.relation:
-            form = replace(form, text=self._text(spec, text(sql.Identifier(*rows).as_string(self._connection))))
+        form = self._with_text(form, text, anew=True)
         self._connection.execute(
             "INSERT INTO meta.form (dataset, version, form, relation, definition, count, extent) VALUES (%s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (dataset, version, form) DO UPDATE SET relation = excluded.relation, definition = excluded.definition,"
@@ -115,12 +113,18 @@ class FormTables:
         )
         return form
 
-    def _text(self, spec: FormSpec, query: str | None) -> TextTable | None:
+    def _with_text(self, form: FormTable, text: Callable[[str], str | None], *, anew: bool) -> FormTable:
+        """Return the form with its prepared features; unless `anew`, those that are there, as a form that rests has none."""
+        rows = form.aside or form.relation
+        query = text(sql.Identifier(*rows).as_string(self._connection)) if rows else None
         if query is None:
-            return None
-        table = TextTable.of(self._dataset, spec.name, self._version, fresh=True)
-        table.fill(self._connection, query)
-        return table
+            return form
+        known = TextTable.of(self._dataset, form.name, self._version, fresh=False)
+        if not anew and known.exists(self._connection):
+            return replace(form, text=known)
+        made = TextTable.of(self._dataset, form.name, self._version, fresh=True)
+        made.fill(self._connection, query)
+        return replace(form, text=made)
 
     def _grid(self, spec: FormSpec) -> FormTable:
         """A grid has files, no rows: each of its forms has the count and the extent that came with them."""

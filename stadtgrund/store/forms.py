@@ -228,8 +228,9 @@ def _keep_files(work: _Settlement, dataset: str) -> None:
 def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
     """Let the profiles' views read the forms; runs under a short lock timeout, so it only changes the catalogue."""
     for form in work.forms.values():
-        for table in filter(None, (form, form.text)):
-            _rename(work.connection, table)
+        _rename(work.connection, form)
+        if form.text:
+            _rename(work.connection, form.text)
     for profile, view in views.items():
         name = sql.Identifier(f"p_{profile}", dataset)
         if view.form is None or work.forms[view.form.name].relation is None:
@@ -241,9 +242,9 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
         # Behind the view of the rows, as statements lock them in this order too.
         _switch_text(work, profile, dataset, work.forms[view.form.name].text if view.form else None)
     for form in work.forms.values():
-        for table in filter(None, (form, form.text)):
-            if table.aside:
-                work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", table.old_name)))
+        for old_name in (form.old_name, form.text.old_name if form.text else ""):
+            if old_name:
+                work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", old_name)))
     text_tables.drop_others(work.connection, dataset, filter(None, (form.text for form in work.forms.values())))
 
 
@@ -277,9 +278,7 @@ def _make_view(work: _Settlement, name: sql.Identifier, contract: Contract, spec
 
 
 def _replace_view(connection: psycopg.Connection[Any], name: sql.Identifier, columns: Sequence[str], relation: tuple[str, str]) -> None:
-    body = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(
-        name, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*relation)
-    )
+    body = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(name, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*relation))
     try:
         with connection.transaction():
             connection.execute(sql.SQL("CREATE OR REPLACE {}").format(body))

@@ -51,6 +51,11 @@ class TextTable:
         """Name that the table which this one replaces has while the views are switched."""
         return self.aside[1].replace("sg_new_", "sg_old_") if self.aside else ""
 
+    def exists(self, connection: psycopg.Connection[Any]) -> bool:
+        """Whether the table is there."""
+        row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (".".join(self.relation),)).fetchone()
+        return bool(row and row[0])
+
     def fill(self, connection: psycopg.Connection[Any], query: str) -> None:
         """Make the table from a query of `sg_id` and `sg_text`."""
         assert self.aside

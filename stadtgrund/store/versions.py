@@ -39,6 +39,7 @@ from stadtgrund.store.locks import take_publish_lock
 from stadtgrund.store.publication import LoadFacts, Publication, StoredFile
 from stadtgrund.store.retention import drop_old
 from stadtgrund.store.runs import Run, begin_run, end_run
+from stadtgrund.store.text_tables import CompileText
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,11 @@ def publish(
         When the disk is full or a right is missing.
     """
     source = None if contract.is_raster else ("staging", tables.staging_name(contract, run.id))
-    return _made(Publication(db, deployment, contract, facts, "load", source, Loaded.of(contract), run.id, compile_where, files, progress, compile_text))
+    return _made(
+        Publication(
+            db, deployment, contract, facts, "load", source, Loaded.of(contract), run.id, compile_where, files, progress, compile_text
+        )
+    )
 
 
 def rollback(
@@ -124,7 +129,9 @@ def rollback(
     source = ("data", chosen.table_name) if chosen.table_name else None
     files = (lambda _: kept) if contract.is_raster else None
     origin = f"rollback:{to}"
-    return _made(Publication(db, deployment, contract, facts, origin, source, loaded, chosen.run, compile_where, files, progress, compile_text))
+    return _made(
+        Publication(db, deployment, contract, facts, origin, source, loaded, chosen.run, compile_where, files, progress, compile_text)
+    )
 
 
 def check_rollback(db: Database, contract: Contract, to: int) -> None:

@@ -31,9 +31,11 @@ def test_values_come_back(values: Any) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "true", "No", "null", "~", "01001000", "1.5", "1e3", "2026-01-01", "a: b", "a #b", "- a", "{a}", "${DATA}/x y/ö.shp",
-     "EPSG:25832", "EPSG:25832 (x)", "/a/b c.csv", " a ", "a\nb", "\x85", "\u2028", "\ufeff", "„Straße“", '"', "'", "=", "<<", "!x", "&x", "*x", "%x", "@x",
-     "`x", "?", "|", ">", "Anteil (%) (1)", "12:30:45", "0x1F", "0o7", ".inf", "\U0001f333"],
+    [
+        "", "true", "No", "null", "~", "01001000", "1.5", "1e3", "2026-01-01", "12:30:45", "0x1F", "0o7", ".inf", "EPSG:25832",
+        "EPSG:25832 (x)", "a: b", "a #b", "- a", "{a}", "${DATA}/x y/ö.shp", "/a/b c.csv", " a ", "a\nb", "\x85", "\u2028", "\ufeff",
+        "\U0001f333", "„Straße“", '"', "'", "=", "<<", "!x", "&x", "*x", "%x", "@x", "`x", "?", "|", ">", "Anteil (%) (1)",
+    ],
 )  # fmt: skip
 def test_texts_that_yaml_would_take_for_something_else(text: str) -> None:
     assert same(text) == text

@@ -1,4 +1,4 @@
-"""A small city of our own making for the abstract tests: `orte` (points), `wege` (lines), `flaechen` (areas), one queryable of each type."""
+"""A small city of our own for the abstract tests: `orte` (points), `wege` (lines), `flaechen` (areas), a queryable of each type."""
 
 from __future__ import annotations
 

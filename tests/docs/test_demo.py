@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -16,8 +17,13 @@ from pathlib import Path
 import pytest
 from support.served import free_port
 
-from stadtgrund.settings import ROOT, Paths
-from stadtgrund.store import embedded
+from cli.demo import write_deployment
+from cli.main import run
+from demo import deliveries
+from stadtgrund.catalog import checks, registry
+from stadtgrund.errors import UsageError
+from stadtgrund.settings import ROOT, Paths, Settings
+from stadtgrund.store import embedded, removal
 
 PAGE = ROOT / "docs" / "demo.md"
 _BLOCK = re.compile(r"^```(sh|text)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -153,3 +159,51 @@ def test_the_demonstration_runs_as_the_page_says(stage: Stage) -> None:
             window.wait(60)
     stage.run("make demo")
     assert missing(("denkmale … Entwurf …",), stage.run("stadtgrund status")) is None
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """A folder with the one file that the faulty deliveries are made of."""
+    ring = [[0, 0], [10, 0], [10, 10], [0, 0]]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"baustelle_id": f"BAU-{n}", "ende": "2027-01-31", "traeger": "Amt", "status": "geplant"},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+        for n in range(10)
+    ]
+    folder = tmp_path / "musterstadt"
+    folder.mkdir()
+    (folder / "baustellen.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return folder
+
+
+def test_the_demonstration_has_contracts_of_its_own(city: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    (folder / "datasets").mkdir(parents=True)
+    (folder / "datasets" / "alt.yaml").write_text("von der letzten Vorführung")
+    write_deployment(folder, city)
+    assert checks.check(folder) == []
+    made, own = registry.read(folder), registry.read(ROOT / "pygeoapi-config" / "musterstadt")
+    assert made.data == folder / "data" and set(made.contracts) == set(own.contracts)
+    drafts = {name for name, contract in made.contracts.items() if contract.protection.checked is None}
+    assert drafts == {"denkmale"} and own.contracts["denkmale"].protection.checked is not None
+
+
+def test_the_faulty_deliveries_are_made_of_the_good_one(city: Path, tmp_path: Path) -> None:
+    cut, faulty = deliveries.write(city / "baustellen.geojson", tmp_path / "lieferung")
+    good = json.loads((city / "baustellen.geojson").read_text())["features"]
+    assert json.loads(cut.read_text())["features"] == good[:4]
+    rows = json.loads(faulty.read_text())["features"]
+    assert [number for number, (row, before) in enumerate(zip(rows, good, strict=True)) if row != before] == [0, 1, 2, 4, 5]
+
+
+def test_a_foreign_database_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db.example.org/geo")
+    monkeypatch.setenv("STADTGRUND_VAR", str(tmp_path / "var"))
+    assert run(["demo"]) == 2
+    assert "DATABASE_URL" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="DATABASE_URL"):
+        removal.remove(Settings.from_environment(), "geo")
+    assert not (tmp_path / "var").exists()

@@ -12,6 +12,7 @@ import geopandas
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
 import rasterio
 from pyproj import Transformer
@@ -19,6 +20,7 @@ from rasterio.transform import from_origin
 from shapely.geometry import LineString, MultiPoint, MultiPolygon, Point, Polygon, box
 from support.own import OwnCity, own_city
 
+from etl.cast import cast
 from etl.describe.draft import Draft
 from stadtgrund.errors import SourceError, StadtgrundError, UsageError
 from stadtgrund.store.database import Database
@@ -137,6 +139,12 @@ def test_one_column(own: OwnCity, values: list[str], kind: str) -> None:
     draft = text(own, "Art;Wert\n" + "".join(f"{'abc'[number]};{value}\n" for number, value in enumerate(values)))
     assert types(draft)["wert"] == kind, draft.text()
     assert own.problems() == []
+
+
+def test_a_plus_sign_before_a_number() -> None:
+    for kind, value in (("integer", 5), ("number", 5.0)):
+        made, errors = cast(pa.array(["+5", "7"]), kind)  # type: ignore[arg-type]
+        assert (made.to_pylist(), errors) == ([value, value + 2], [])
 
 
 def test_a_column_that_is_nearly_a_number_says_what_is_in_the_way(own: OwnCity) -> None:
