@@ -1,7 +1,7 @@
 # `make run` is all that a new user needs. The targets that CI runs are the ones here.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run demo test test-all check bench
+.PHONY: help setup setup-test run demo test test-all check bench conformance
 MAKEFLAGS += --no-print-directory
 
 # make run PORT=8080: what is given on the command line becomes the setting of the same name.
@@ -42,3 +42,6 @@ check: setup-test ## lint, format, types, layers, contracts, generated files
 
 bench: setup ## measure serving and loading on this machine
 	@.venv/bin/python -m bench
+
+conformance: ## run the OGC's own suites from CITE_HOME against URL (http://localhost:5000)
+	@bin/conformance

@@ -36,7 +36,8 @@ def qgis(
     profile: Annotated[str, typer.Option("--profile", metavar="PROFIL", help="Für wen: open oder verwaltung.")] = OPEN,
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Adresse der API; sonst PUBLIC_URL.")] = None,
     authcfg: Annotated[
-        str | None, typer.Option("--authcfg", metavar="ID", help="Kennung der Anmeldung in QGIS (7 Zeichen); die Datei hält nie einen Schlüssel.")
+        str | None,
+        typer.Option("--authcfg", metavar="ID", help="Kennung der Anmeldung in QGIS (7 Zeichen); die Datei hält nie einen Schlüssel."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON.")] = False,
 ) -> None:
@@ -49,6 +50,7 @@ def qgis(
     Beispiel: stadtgrund export qgis --url https://geodaten.example.org --output musterstadt.qgz
               stadtgrund export qgis --profile verwaltung --authcfg sg12345 --output intern.qgz
     """
+    from server.planner import ViewerFile
     from server.qgis_project import project
     from stadtgrund.catalog.collection import Collection
 
@@ -70,15 +72,28 @@ def qgis(
         rows = connection.execute(
             sql.SQL("SELECT collection FROM {} ORDER BY dataset").format(sql.Identifier(f"p_{profile}", "sg_state"))
         ).fetchall()
+    viewer = ViewerFile.read(deployment.folder)
     collections = [Collection.model_validate(row[0]) for row in rows]
     try:
-        output.write_bytes(project(deployment.title.de, collections, address, srid=deployment.srid, authcfg=authcfg))
+        output.write_bytes(
+            project(
+                deployment.title.de,
+                collections,
+                address,
+                srid=deployment.srid,
+                authcfg=authcfg,
+                order=viewer.order,
+                shown=viewer.shown,
+            )
+        )
     except OSError as error:
         raise StadtgrundError(
             by_locale(f"{output} kann nicht geschrieben werden: {error.strerror}.", f"{output} cannot be written: {error.strerror}."),
             remedy=by_locale("Anderer Ort: --output DATEI", "Another place: --output FILE"),
         ) from error
     if as_json:
-        data_json({"file": str(output), "layers": sum(1 for c in collections if c.items and not c.raster), "profile": profile, "url": address})
+        data_json(
+            {"file": str(output), "layers": sum(1 for c in collections if c.items and not c.raster), "profile": profile, "url": address}
+        )
     else:
         data(str(output))

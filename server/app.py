@@ -60,9 +60,9 @@ class App:
         files = Files(database.paths.files)
         self.processes = Processes(documents, settings)
         openapi = OpenApi(documents, process_paths() if self.processes.offered else {})
-        styling = Styling(city, documents)
-        documents.more_links += [self.processes.links, styling.links]
         planner = Planner(city, settings.deployment.config, self.processes)
+        styling = Styling(city, documents, planner.file)
+        documents.more_links += [self.processes.links, styling.links]
 
         def route(path: str, handler: Handler) -> Route:
             return Route(path, Endpoint(handler, self.profiles))

@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 _WAIT_S = 5.0
-"""How long a request waits for a connection before it is told that there is none."""
+"""How long a request waits for a connection while others have all of them."""
+_DOWN_S = 0.7
+"""How long it waits for the first connection: a database that answers gives it sooner."""
 
 # pygeoapi writes every "<" of a document as "&lt;", which cannot be told from a text that says "&lt;". So it never sees one:
 # the two characters travel as code points of the private use area, and come back behind it.
@@ -108,6 +110,7 @@ class Profile:
     def __init__(self, name: str, pool: Pool, city: City, base_url: str) -> None:
         self.name, self.pool, self.city, self.base_url = name, pool, city, base_url
         self._lending = Lending(pool)
+        self._lent = 0
         self._snapshot: Snapshot | None = None
         self._polling: asyncio.Task[None] | None = None
         self._refreshing = asyncio.Lock()
@@ -130,15 +133,18 @@ class Profile:
         DatabaseUnavailable
             There is none, as the database does not answer.
         """
+        busy = self._lent > 0
         try:
-            connection = await self._lending.take(_WAIT_S)
+            connection = await self._lending.take(_WAIT_S if busy else _DOWN_S)
         except psycopg_pool.PoolTimeout as error:
-            if self.pool.get_stats().get("pool_size", 0):
+            if busy:
                 raise Busy("All database connections are in use.") from error
             raise DatabaseUnavailable("No connection.") from error
+        self._lent += 1
         try:
             yield connection
         finally:
+            self._lent -= 1
             await self._lending.give(connection)
 
     async def start(self) -> None:

@@ -194,7 +194,8 @@ SCHEMAS: Json = {
 
 
 def _problem(description: str) -> Json:
-    return {"description": description, "content": {"application/problem+json": {"schema": _ref("schemas", "problem")}}}
+    html = {MEDIA["html"]: {"schema": {"type": "string"}}}  # for browsers
+    return {"description": description, "content": {"application/problem+json": {"schema": _ref("schemas", "problem")}, **html}}
 
 
 RESPONSES: Json = {
@@ -304,7 +305,8 @@ def file(tag: str, operation_id: str, summary: str, media_type: str, own: Sequen
 def tile_paths(base: str, tag: str, prefix: str, own: Sequence[Json]) -> Json:
     """Return the paths of a collection's tiles."""
     json_html = {MEDIA["json"]: {"schema": _ref("schemas", "document")}, MEDIA["html"]: {"schema": {"type": "string"}}}
-    only_json = {MEDIA["json"]: {"schema": _ref("schemas", "document")}}
+    tilejson = {MEDIA["tilejson"]: {"schema": _ref("schemas", "document")}}
+    only_json = {MEDIA["json"]: {"schema": _ref("schemas", "document")}, **tilejson}
     tile = {MEDIA["mvt"]: {"schema": {"type": "string", "format": "binary"}}}
     place = _named("tileMatrixSetId", "tileMatrix", "tileRow", "tileCol")
     empty = {"204": {"description": "Nothing lies in this tile."}}
@@ -313,7 +315,11 @@ def tile_paths(base: str, tag: str, prefix: str, own: Sequence[Json]) -> Json:
     return {
         f"{base}/tiles": _operation(tag, f"{prefix}collection.vector.getTileSetsList", "Tilesets", lists, json_html),
         tileset: _operation(
-            tag, f"{prefix}collection.vector.getTileSet", "Tileset", [*own, *_named("tileMatrixSetId", "f_tileset", "lang")], json_html
+            tag,
+            f"{prefix}collection.vector.getTileSet",
+            "Tileset",
+            [*own, *_named("tileMatrixSetId", "f_tileset", "lang")],
+            {**json_html, **tilejson},
         ),
         f"{tileset}/metadata": _operation(
             tag, f"{prefix}getTileJson", "TileJSON", [*own, *_named("tileMatrixSetId", "f_tilejson", "lang")], only_json

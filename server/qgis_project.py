@@ -39,7 +39,16 @@ _SWITCHED_OFF_ABOVE = 50_000
 """Rows above which a layer starts switched off: opening a project must not fetch a city's parcels."""
 
 
-def project(title: str, collections: Sequence[Collection], url: str, *, srid: int, authcfg: str | None = None) -> bytes:
+def project(
+    title: str,
+    collections: Sequence[Collection],
+    url: str,
+    *,
+    srid: int,
+    authcfg: str | None = None,
+    order: Sequence[str] = (),
+    shown: Sequence[str] = (),
+) -> bytes:
     """Return the .qgz of `collections`, which are served at `url`.
 
     Parameters
@@ -48,16 +57,24 @@ def project(title: str, collections: Sequence[Collection], url: str, *, srid: in
         The deployment's storage CRS.
     authcfg : str, optional
         Seven characters: id of the QGIS authentication configuration that holds the key.
+    order : sequence of str
+        Ids in the order in which they are drawn, the first on top; others follow by geometry type.
+    shown : sequence of str
+        Ids of the layers that are switched on; none named = all that are not too large.
     """
-    shown = sorted((c for c in collections if c.items), key=_rank)
+    places = {name: place for place, name in enumerate(order)}
+    listed = sorted((c for c in collections if c.items), key=lambda c: (places.get(c.id, len(places)), *_rank(c)))
     root = ElementTree.Element("qgis", projectname=title, version="3.22.0-Białowieża")
     ElementTree.SubElement(root, "title").text = title
     _crs(ElementTree.SubElement(root, "projectCrs"), srid)
+    # Without this property QGIS does not look at the project's CRS at all.
+    projections = ElementTree.SubElement(ElementTree.SubElement(root, "properties"), "SpatialRefSys")
+    ElementTree.SubElement(projections, "ProjectionsEnabled", type="int").text = "1"
     tree = ElementTree.SubElement(root, "layer-tree-group")
     layers = ElementTree.SubElement(root, "projectlayers")
-    order = ElementTree.SubElement(root, "layerorder")
+    drawing = ElementTree.SubElement(root, "layerorder")
     groups: dict[str, ElementTree.Element] = {}
-    for collection in shown:
+    for collection in listed:
         theme = collection.keywords[0] if collection.keywords else "Weitere"
         if theme not in groups:
             groups[theme] = ElementTree.SubElement(tree, "layer-tree-group", name=theme, checked="Qt::Checked", expanded="1")
@@ -70,17 +87,27 @@ def project(title: str, collections: Sequence[Collection], url: str, *, srid: in
             name=collection.title.de,
             source=source,
             providerKey="OAPIF",
-            checked="Qt::Unchecked" if collection.geometry is None or collection.facts.count > _SWITCHED_OFF_ABOVE else "Qt::Checked",
+            checked="Qt::Checked" if _is_on(collection, shown) else "Qt::Unchecked",
             expanded="0",
         )
         layers.append(_layer(collection, layer_id, source))
-        ElementTree.SubElement(order, "layer", id=layer_id)
-    _canvas(root, shown, srid)
+        ElementTree.SubElement(drawing, "layer", id=layer_id)
+    # The groups are themes, so the tree alone cannot say what lies above what.
+    drawn = ElementTree.SubElement(tree, "custom-order", enabled="1")
+    for collection in listed:
+        ElementTree.SubElement(drawn, "item").text = f"{collection.id}_stadtgrund"
+    _canvas(root, listed, srid)
     document = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ElementTree.tostring(root, encoding="unicode")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("stadtgrund.qgs", (2000, 1, 1, 0, 0, 0)), document)
     return packed.getvalue()
+
+
+def _is_on(collection: Collection, shown: Sequence[str]) -> bool:
+    if collection.geometry is None:
+        return False
+    return collection.id in shown if shown else collection.facts.count <= _SWITCHED_OFF_ABOVE
 
 
 def _rank(collection: Collection) -> tuple[int, int, str]:

@@ -13,6 +13,7 @@ from server.city import City
 from server.documents import Documents
 from server.negotiation import MEDIA
 from server.params import MAX_LIMIT
+from server.planner import ViewerFile
 from server.qgis_project import aliases, project
 from server.tilesets import TILEJSON_SET
 from stadtgrund.catalog import styles
@@ -27,8 +28,8 @@ _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
 class Styling:
     """The handlers of styles and of the project."""
 
-    def __init__(self, city: City, documents: Documents) -> None:
-        self.city, self.documents = city, documents
+    def __init__(self, city: City, documents: Documents, viewer: ViewerFile) -> None:
+        self.city, self.documents, self.viewer = city, documents, viewer
 
     def links(self, call: Call) -> list[dict[str, str]]:
         """Return what the landing page links."""
@@ -105,5 +106,7 @@ class Styling:
         collections = [item.collection for item in call.snapshot.published.values()]
         title = self.city.title.get(call.language)
         srid = int(self.city.crs.removeprefix("EPSG:"))
-        packed = await asyncio.to_thread(project, title, collections, call.base_url, srid=srid)
+        packed = await asyncio.to_thread(
+            project, title, collections, call.base_url, srid=srid, order=self.viewer.order, shown=self.viewer.shown
+        )
         return Answer(200, packed, QGIS_PROJECT, (("etag", tag), ("content-disposition", 'attachment; filename="stadtgrund.qgz"')))

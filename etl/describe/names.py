@@ -16,8 +16,6 @@ _LETTERS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ẞ": "SS", "æ": "ae", "ø": "oe", "²": "2", "³": "3"}
 )
 _SIGNS = (("%", " prozent "), ("€", " eur "), ("&", " und "), ("§", " paragraf "))
-_SYSTEM = frozenset({"ctid", "cmin", "cmax", "xmin", "xmax", "tableoid"})
-"""Columns that every table of PostgreSQL has already."""
 _FIELD_LENGTH, _DATASET_LENGTH = 50, 48
 
 _TITLES = {
@@ -78,7 +76,7 @@ def field_names(sources: Iterable[str]) -> Mapping[str, Named]:
         name = _shortened(name, _FIELD_LENGTH)
         if name in API_PARAMETERS:
             name, reason = f"{name}_wert", f"„{name}“ ist ein Parameter der API"
-        elif name in RESERVED_COLUMNS or name in _SYSTEM or name.startswith("sg_"):
+        elif name in RESERVED_COLUMNS or name.startswith("sg_"):
             name, reason = f"{name.removeprefix('sg_')}_wert", f"„{name}“ ist der Plattform oder der Datenbank vorbehalten"
         if name in taken:
             number = 2

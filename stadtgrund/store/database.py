@@ -157,6 +157,8 @@ class Database:
             max_size=size,
             open=False,
             name=profile,
+            # Given up soon, and tried anew by whoever asks next: the pool itself would double its pauses, up to minutes after a restart.
+            reconnect_timeout=0.5,
             kwargs={"autocommit": True, "prepare_threshold": 3},
         )
 

@@ -79,6 +79,7 @@ def _ours(dataset: str, error: psycopg.Error) -> StadtgrundError:
             return DatabaseUnavailable(
                 by_locale(f"{dataset}: Die Verbindung zur Datenbank ist abgebrochen: {text}.", f"{dataset}: connection lost: {text}."),
                 kept=kept,
+                remedy=by_locale("Wiederholen Sie den Befehl.", "Repeat the command."),
             )
         case _:
             return LoadStopped(by_locale(f"{dataset}: Die Datenbank meldet: {text}.", f"{dataset}: the database says: {text}."), kept=kept)

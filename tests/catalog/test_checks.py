@@ -11,6 +11,7 @@ from stadtgrund.errors import ContractError
 from stadtgrund.settings import ROOT
 
 FIELDS = "Felder: bsn, name, schueler, beginn, ende."
+RESERVED = "cmax, cmin, ctid, geom, sg_hash, sg_id, sg_revision, sg_row, tableoid, xmax, xmin"
 RENAME = "Anders nennen: {name: %s_wert, from: %s}."
 
 
@@ -37,13 +38,13 @@ DATASET = [
         "name: name",
         "name: geom",
         "10: fields[geom].name",
-        "„geom“ ist der Plattform vorbehalten (geom, sg_hash, sg_id, sg_revision, sg_row). " + RENAME % ("geom", "geom"),
+        f"„geom“ ist der Plattform vorbehalten ({RESERVED}). " + RENAME % ("geom", "geom"),
     ),
     (
         "name: name",
         "name: sg_x",
         "10: fields[sg_x].name",
-        "„sg_x“ ist der Plattform vorbehalten (geom, sg_hash, sg_id, sg_revision, sg_row). " + RENAME % ("sg_x", "sg_x"),
+        f"„sg_x“ ist der Plattform vorbehalten ({RESERVED}). " + RENAME % ("sg_x", "sg_x"),
     ),
     *[
         (

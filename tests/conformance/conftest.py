@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from server.app import create_app
 from stadtgrund.catalog import registry
 from stadtgrund.store.database import Database
 
+KEY = "sg_" + "p" * 43
+
 
 @pytest.fixture(scope="session")
 def tested_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,6 +31,11 @@ def tested_db(server: Server, tested_folder: Path) -> Iterator[Database]:
     deployment = registry.read(tested_folder, tested_folder / "data")
     for dataset, rows in ROWS.items():
         publish_rows(database, deployment, dataset, rows)
+    with database.connect("owner", autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO meta.api_key (sha256, label, profile) VALUES (%s, 'Test', 'verwaltung')",
+            (hashlib.sha256(KEY.encode()).hexdigest(),),
+        )
     yield database
     server.drop(database.name)
 

@@ -15,7 +15,7 @@ from support.client import Client
 from server.conformance import CLASSES
 
 COLLECTIONS = ("orte", "wege", "flaechen")
-LANGUAGES = ("cql2-text", "cql2-json")
+LANGUAGES = ("cql2-text", pytest.param("cql2-json", marks=pytest.mark.slow))
 CONF = "http://www.opengis.net/spec/cql2/1.0/conf/"
 OPERATORS = ("=", "<>", ">", "<", ">=", "<=")
 VALUES = {

@@ -122,7 +122,7 @@ SCALARS: dict[str, list[tuple[str, Test]]] = {
 CASES = [(name, text, test) for name, cases in SCALARS.items() for text, test in cases]
 
 
-@pytest.mark.parametrize("language", ["cql2-text", "cql2-json"])
+@pytest.mark.parametrize("language", ["cql2-text", pytest.param("cql2-json", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "text", "test"), CASES, ids=[f"{name}: {text}" for name, text, _ in CASES])
 def test_predicate(client: Client, name: str, text: str, test: Test, language: str) -> None:
     if "\\'" in text and language == "cql2-json":
@@ -212,7 +212,7 @@ ALLEN: dict[str, Callable[[Span, Span], bool]] = {
 
 
 @pytest.mark.parametrize("function", ALLEN)
-@pytest.mark.parametrize("language", ["cql2-text", "cql2-json"])
+@pytest.mark.parametrize("language", ["cql2-text", pytest.param("cql2-json", marks=pytest.mark.slow)])
 def test_temporal_function(client: Client, function: str, language: str) -> None:
     """A.10.3 /conf/temporal-functions/test-data."""
     holds = ALLEN[function]

@@ -84,7 +84,8 @@ def test_collections(client: Client) -> None:
         box = each["extent"]["spatial"]["bbox"][0]
         shapes = shapes_of(client.json(f"/collections/{each['id']}/items?f=json"))
         assert shapely.box(*box).covers(shapely.box(*shapes.bounds))
-        assert each["extent"]["temporal"]["interval"][0][0]
+        # An end that is NULL is open: `orte` has such rows, so that nothing bounds its time.
+        assert ("temporal" in each["extent"]) == (each["id"] != "orte")
 
 
 def parameter(document: Any, path: str, name: str) -> Any:

@@ -165,7 +165,11 @@ def test_a_body_without_a_stated_length_is_counted(api: str) -> None:
 
 def test_description_and_list(api: str) -> None:
     described = get(api, "/processes/construction_overlay").json()
-    assert (described["id"], described["jobControlOptions"], described["title"]) == ("construction_overlay", ["sync-execute"], "Vorhaben prüfen")
+    assert (described["id"], described["jobControlOptions"], described["title"]) == (
+        "construction_overlay",
+        ["sync-execute"],
+        "Vorhaben prüfen",
+    )
     assert set(described["inputs"]) == {"geometry", "baustelle", "flurstueck", "buffer_m", "from", "to", "format"}
     assert described["inputs"]["geometry"]["title"] == "Geometrie des Vorhabens"
     english = get(api, "/processes/construction_overlay?lang=en").json()

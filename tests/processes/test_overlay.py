@@ -97,7 +97,9 @@ def test_a_project_without_days_is_at_any_time(check: Any) -> None:
 
 def test_roots_by_crown_least_radius_and_girth(check: Any, planted: City) -> None:
     trees = planted.rows("baeume")
-    radius = np.maximum.reduce([trees.krone_m.astype(float).fillna(0) / 2 + 1.5, np.full(len(trees), 2.5), 4 * trees.umfang_cm.astype(float).fillna(0) / 100])
+    radius = np.maximum.reduce(
+        [trees.krone_m.astype(float).fillna(0) / 2 + 1.5, np.full(len(trees), 2.5), 4 * trees.umfang_cm.astype(float).fillna(0) / 100]
+    )
     wanted = set(trees.nummer[trees.distance(PROJECT) < radius])
     found = check({"baustelle": "P"})
     assert ids(found, "wurzeln") == wanted
@@ -173,7 +175,9 @@ def test_a_place_without_data_gets_no_statement(check: Any) -> None:
     assert outcome.state == "missing" and "keine Aussage" in outcome.text
     far = of(check({"geometry": in_84(shapely.Point(ORIGIN[0] - 5000, ORIGIN[1]))}), "regen")
     assert far.state == "missing" and "keine Aussage" in far.text
-    dry = of(check({"geometry": in_84(shapely.box(ORIGIN[0] - 50, ORIGIN[1] + 270, ORIGIN[0] - 20, ORIGIN[1] + 290)), "buffer_m": 0}), "regen")
+    dry = of(
+        check({"geometry": in_84(shapely.box(ORIGIN[0] - 50, ORIGIN[1] + 270, ORIGIN[0] - 20, ORIGIN[1] + 290)), "buffer_m": 0}), "regen"
+    )
     assert dry.state == "empty" and dry.text.startswith("Keine Zelle ab 0,10 m.")
     point = of(check({"geometry": in_84(shapely.Point(*ORIGIN)), "buffer_m": 0}), "regen")
     assert point.state == "missing" and "buffer_m" in point.text

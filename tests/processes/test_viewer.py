@@ -118,7 +118,13 @@ def test_the_printed_page_is_styled_and_whole(seen: dict[str, Any]) -> None:
 
 
 def test_popup_in_german_and_check_from_it(seen: dict[str, Any]) -> None:
-    for line in ("Nummer\tinnen-zeitgleich", "Titel\tMaßnahme innen-zeitgleich", "Stand\tin Bau", "Beginn\t01.04.2027", "Diese Maßnahme prüfen"):
+    for line in (
+        "Nummer\tinnen-zeitgleich",
+        "Titel\tMaßnahme innen-zeitgleich",
+        "Stand\tin Bau",
+        "Beginn\t01.04.2027",
+        "Diese Maßnahme prüfen",
+    ):
         assert line in seen["popup"]
     assert "Konflikt: 1\n" in seen["site"]["summary"]  # P, not itself
 

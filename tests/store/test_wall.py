@@ -108,6 +108,7 @@ def test_open_sees_exactly_its_schema(city: tuple[Database, Deployment]) -> None
             " AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"
         ).fetchall()
     assert rows == [
+        ("p_open", "_text__masten"),
         ("p_open", "masten"),
         ("p_open", "sg_files"),
         ("p_open", "sg_reports"),

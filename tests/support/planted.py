@@ -286,7 +286,14 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
     ]
     for number in range(300):
         place = _point(chance.uniform(-30, 130), chance.uniform(-30, 70))
-        trees.append((f"z{number:03d}", chance.choice((None, round(chance.uniform(0.5, 18), 1))), chance.choice((None, chance.randrange(300))), place))
+        trees.append(
+            (
+                f"z{number:03d}",
+                chance.choice((None, round(chance.uniform(0.5, 18), 1))),
+                chance.choice((None, chance.randrange(300))),
+                place,
+            )
+        )
     centre = shapely.Point(*ORIGIN)
     return {
         "baustellen": [

@@ -7,15 +7,16 @@ import { el, fault, put } from './dom.js';
 const quote = (text) => `'${text.replaceAll("'", "''")}'`;
 const pattern = (text) => quote(`%${text.replaceAll('\\', '\\\\').replaceAll('%', '\\%').replaceAll('_', '\\_')}%`);
 
-function fits(field, type, word) {
-  if (type === 'integer') return /^\d{1,9}$/.test(word) ? `${field} = ${Number(word)}` : null;
-  if (type !== 'string') return null;
+function fits(field, schema, word) {
+  const types = [schema?.type].flat(); // with "null" where the attribute may be absent
+  if (types.includes('integer')) return /^\d{1,9}$/.test(word) ? `${field} = ${Number(word)}` : null;
+  if (!types.includes('string')) return null;
   return /^(\d{1,3}|.)$/u.test(word) ? `CASEI(${field}) = CASEI(${quote(word)})` : `CASEI(${field}) LIKE CASEI(${pattern(word)})`;
 }
 
 async function one(where, words, schemaOf) {
   const { properties } = await schemaOf(where.collection);
-  const every = words.map((word) => where.fields.map((field) => fits(field, properties[field]?.type, word)).filter(Boolean));
+  const every = words.map((word) => where.fields.map((field) => fits(field, properties[field], word)).filter(Boolean));
   if (every.some((ways) => !ways.length)) return [];
   const filter = every.map((ways) => `(${ways.join(' OR ')})`).join(' AND ');
   const found = await items(where.collection, { filter, 'filter-lang': 'cql2-text', limit: 10 });
