@@ -85,8 +85,10 @@ def _geometry(counts: GeometryCounts, on_fail: OnFail) -> Iterator[Finding]:
         outcome = on_fail("valid_geometry", None)
         if outcome == "repair":
             unrepaired = counts.invalid - counts.repaired
-            rest = f"; {unrepaired} nicht reparierbar" if unrepaired else ""
-            done = f"repariert {counts.repaired}{rest}"
+            parts = [f"repariert {counts.repaired}"] if counts.repaired else []
+            parts += [f"{unrepaired} nicht reparierbar und abgelehnt"] if unrepaired else []
+            done = "; ".join(parts)
+            outcome = "repair" if counts.repaired else "reject"
             if counts.area_change_m2 >= 0.05:
                 done += (
                     f", Fläche um {_area(counts.area_change_m2)} geändert (höchstens {_area(counts.area_change_max_m2)} an einer Geometrie)"

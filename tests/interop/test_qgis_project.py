@@ -52,7 +52,8 @@ def opened(city: City, api: str, tmp_path_factory: pytest.TempPathFactory) -> di
 def test_crs_view_groups(opened: dict[str, Any], city: City) -> None:
     assert (opened["title"], opened["crs"]) == ("Teststadt", "EPSG:25832")
     west, south, east, north = city.rows("ortsteile").total_bounds
-    assert opened["view"][0] <= west + 1 and opened["view"][2] >= east - 1 and opened["view"][1] <= south + 1 and opened["view"][3] >= north - 1
+    xmin, ymin, xmax, ymax = opened["view"]
+    assert xmin <= west + 1 and xmax >= east - 1 and ymin <= south + 1 and ymax >= north - 1
     assert opened["groups"]
     assert opened["render_errors"] == [] and opened["colours"] > 3, "the picture is blank"
 

@@ -29,9 +29,7 @@ def lonlat(x: float, y: float) -> list[float]:
 
 
 def drive(api: str, folder: Path, *, webgl: bool, key: str | None = None) -> dict[str, Any]:
-    """Install what the driver needs by its lock, run it, and return what it saw."""
-    if not (FOLDER / "node_modules" / "playwright-core").is_dir():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, check=True, timeout=180)
+    """Run the driver and return what it saw."""
     task = {
         "url": api,
         "folder": str(folder),
@@ -74,7 +72,7 @@ def test_no_fault_no_other_host_nothing_that_shuts_people_out(seen: dict[str, An
 
 def test_layers_on_and_off_with_their_legends(seen: dict[str, Any]) -> None:
     layers = seen["layers"]
-    assert list(layers)[0] == "baustellen" and "leitungen" not in layers and "tiefe" not in layers
+    assert next(iter(layers)) == "baustellen" and "leitungen" not in layers and "tiefe" not in layers
     for name, layer in layers.items():
         assert layer["off"] == 0 and layer["legend"], name
         assert layer["on"] > 0 or name == "flurstuecke", name  # the one parcel lies outside the picture

@@ -17,6 +17,7 @@ import rasterio
 import shapely
 import yaml
 from numpy.typing import NDArray
+from pyproj import Transformer
 from rasterio.transform import from_origin
 
 from etl import pipeline
@@ -302,9 +303,9 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
         ],
         "baeume": [{"nummer": n, "krone_m": crown, "umfang_cm": girth, "geom": place.wkt} for n, crown, girth, place in trees],
         "leitungen": [
-            {"haltung": "H-geheim-1", "sparte": "Strom", "geom": f"LINESTRING({ORIGIN[0] - 10} {ORIGIN[1] + 5}, {ORIGIN[0] + 60} {ORIGIN[1] + 5})"},
-            {"haltung": "H-geheim-2", "sparte": "Kanal", "geom": f"LINESTRING({ORIGIN[0]} {ORIGIN[1] - 2.9}, {ORIGIN[0] + 60} {ORIGIN[1] - 2.9})"},
-            {"haltung": "H-geheim-3", "sparte": "Kanal", "geom": f"LINESTRING({ORIGIN[0]} {ORIGIN[1] - 3.1}, {ORIGIN[0] + 60} {ORIGIN[1] - 3.1})"},
+            {"haltung": "H-geheim-1", "sparte": "Strom", "geom": _line((-10, 5), (60, 5))},
+            {"haltung": "H-geheim-2", "sparte": "Kanal", "geom": _line((0, -2.9), (60, -2.9))},
+            {"haltung": "H-geheim-3", "sparte": "Kanal", "geom": _line((0, -3.1), (60, -3.1))},
         ],
         "denkmale": [
             {"nummer": "D1", "name": "Tor <b>& Turm", "geom": shapely.MultiPolygon([_box(20, 40 + 19.9, 10, 10)]).wkt},
@@ -317,13 +318,13 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
         ],
         # In EPSG:25833, some 6 degrees west of its zone: what a box is there is askew here.
         "messstellen": [
-            {"nummer": f"M{number}", "name": f"Stelle {number}", "geom": shapely.to_wkt(_in_25833(shapely.Point(x, y)), rounding_precision=6)}
+            {"nummer": f"M{number}", "name": f"Stelle {number}", "geom": shapely.to_wkt(_in_25833(x, y), rounding_precision=6)}
             for number, (x, y) in enumerate(
                 (ORIGIN[0] + chance.uniform(-60, 160), ORIGIN[1] + chance.uniform(-60, 100)) for _ in range(80)
             )
         ],
         "flurstuecke": [{"kennzeichen": PARCEL, "geom": shapely.MultiPolygon([_box(300, 300, 50, 50)]).wkt}],
-        "strassen": [{"nummer": "1", "name": "Lange Straße", "geom": f"LINESTRING({ORIGIN[0] - 300} {ORIGIN[1] + 20}, {ORIGIN[0] + 400} {ORIGIN[1] + 20})"}],
+        "strassen": [{"nummer": "1", "name": "Lange Straße", "geom": _line((-300, 20), (400, 20))}],
         "adressen": [
             {"nummer": f"A{number}", "strasse": "Lange Straße", "hausnummer": number, "geom": _point(number * 8, 45).wkt}
             for number in range(1, 60)
@@ -332,10 +333,12 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
     }  # fmt: skip
 
 
-def _in_25833(place: shapely.Point) -> shapely.Point:
-    from pyproj import Transformer
+def _line(*places: tuple[float, float]) -> str:
+    return shapely.LineString([(ORIGIN[0] + x, ORIGIN[1] + y) for x, y in places]).wkt
 
-    return shapely.Point(Transformer.from_crs("EPSG:25832", "EPSG:25833", always_xy=True).transform(place.x, place.y))
+
+def _in_25833(x: float, y: float) -> shapely.Point:
+    return shapely.Point(Transformer.from_crs("EPSG:25832", "EPSG:25833", always_xy=True).transform(x, y))
 
 
 def publish_planted(db: Database, folder: Path) -> None:
