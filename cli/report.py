@@ -41,7 +41,8 @@ def command(
             "SELECT run, status, version, rows_in, rows_published, rows_rejected, seconds, report, started_at FROM meta.run"
             " WHERE dataset = %(dataset)s AND run = CASE WHEN %(version)s::integer IS NULL"
             # A load that found nothing new has nothing to tell: what holds is the report of the one that read the rows.
-            " THEN (SELECT run FROM meta.run WHERE dataset = %(dataset)s ORDER BY status = 'unchanged' AND coalesce(rows_in, 0) = 0, run DESC LIMIT 1)"
+            " THEN (SELECT run FROM meta.run WHERE dataset = %(dataset)s"
+            " ORDER BY status = 'unchanged' AND coalesce(rows_in, 0) = 0, run DESC LIMIT 1)"
             " ELSE (SELECT run FROM meta.version WHERE dataset = %(dataset)s AND version = %(version)s) END",
             {"dataset": dataset, "version": version},
         ).fetchone()

@@ -193,4 +193,5 @@ def unknown(kind: str, name: str, known: Iterable[str], *, german: str | None = 
     english = f"Unknown {kind} {name!r}; known: {first or '(none)'}{f' … ({len(names)} in all)' if more else ''}"
     if german is None:
         return english
-    return by_locale(f"{german} „{name}“ ist unbekannt; bekannt: {first or '(keine)'}{f' … (insgesamt {len(names)})' if more else ''}", english)
+    rest = f" … (insgesamt {len(names)})" if more else ""
+    return by_locale(f"{german} „{name}“ ist unbekannt; bekannt: {first or '(keine)'}{rest}", english)

@@ -45,9 +45,7 @@ ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,58}$")
 CrsCode = Annotated[str, StringConstraints(pattern=r"^(EPSG:\d{4,6}|OGC:CRS84)$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 
-RESERVED_COLUMNS = frozenset(
-    {"geom", "sg_id", "sg_hash", "sg_revision", "sg_row", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
-)
+RESERVED_COLUMNS = frozenset({"geom", "sg_id", "sg_hash", "sg_revision", "sg_row", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 """Column names that the platform adds to each table, and PostgreSQL's own; no field may take them."""
 
 

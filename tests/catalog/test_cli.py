@@ -89,6 +89,11 @@ def test_schema_check_notices_drift(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_language(env: dict[str, str], expected: str) -> None:
     assert language.language(env) == expected
     shell = subprocess.run(
-        ["sh", "-euc", ". bin/say.sh; say de en"], cwd=ROOT, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, check=True
+        ["sh", "-euc", ". bin/say.sh; say de en"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shell.stderr.splitlines()[-1:] == [expected] and shell.stdout == ""

@@ -303,7 +303,8 @@ def test_a_backend_that_is_killed(bench: Bench, server: Server) -> None:
     with server.superuser() as connection:
         while not ended and time.monotonic() < deadline and loading.poll() is None:
             row = connection.execute(
-                "SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s AND query ILIKE 'COPY %%' AND state = 'active'",
+                "SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = %s AND query ILIKE 'COPY %%' AND state = 'active'",
                 (bench.db.name,),
             ).fetchone()
             ended = bool(row and row[0])

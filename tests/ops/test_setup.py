@@ -189,7 +189,9 @@ def test_no_python_at_all_is_said(shell: Shell, program: Program, few: str) -> N
 
 
 def test_misuse_says_how(tmp_path: Path) -> None:
-    done = subprocess.run([ROOT / "bin/setup", "all"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C", "LANG": "en_US.UTF-8"}, timeout=30)
+    done = subprocess.run(
+        [ROOT / "bin/setup", "all"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C", "LANG": "en_US.UTF-8"}, timeout=30
+    )
     assert (done.returncode, done.stderr) == (2, "Usage: bin/setup run|test\n")
 
 
