@@ -147,8 +147,8 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
     elif isinstance(error, KeyboardInterrupt):
         return
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        place = error.filename or ""
-        say(by_locale(f"Kein Platz mehr auf dem Datenträger: {place}", f"No space left on the disk: {place}").rstrip(": ") + ".")
+        german, english = (f" für {error.filename}", f" for {error.filename}") if error.filename else ("", "")
+        say(by_locale(f"Kein Platz mehr auf dem Datenträger{german}.", f"No space left on the disk{english}."))
         say(
             by_locale(
                 "Was veröffentlicht war, ist unverändert. Schaffen Sie Platz und wiederholen Sie den Befehl.",

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 import rasterio
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from rasterio.transform import from_origin
 from shapely.geometry import Point
 from support.deployment import checked, contract_of, write_contract, write_deployment
@@ -100,13 +101,13 @@ class Bench:
 
     def write_points(self, crs: str = "EPSG:25832") -> None:
         points = geopandas.GeoDataFrame(
-            {"nr": [1, 2], "name": ["a", "b"]}, geometry=[Point(360000, 5700000), Point(360100, 5700100)], crs=crs
+            {"nr": [1, 2], "name": ["a", "b"]}, geometry=[Point(370000, 5700000), Point(370100, 5700100)], crs=crs
         )
         points.to_file(self.data / "orte.gpkg", layer="orte", driver="GPKG")
 
     def write_grid(self) -> None:
         values = np.random.default_rng(7).random((1500, 1500), np.float32)
-        place = {"crs": "EPSG:25832", "transform": from_origin(360000, 5700000, 1, 1)}
+        place = {"crs": "EPSG:25832", "transform": from_origin(370000, 5700000, 1, 1)}
         with rasterio.open(
             self.data / "tiefe.tif", "w", driver="GTiff", width=1500, height=1500, count=1, dtype="float32", **place
         ) as grid:
@@ -167,8 +168,12 @@ def test_a_wrong_encoding(bench: Bench) -> None:
 def test_a_contract_with_a_typo(bench: Bench) -> None:
     path = bench.folder / "datasets" / "dinge.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("description:", "descripton:"), encoding="utf-8")
+    of_the_kind = {
+        "de": r"dinge\.yaml:\d+: descripton: Diesen Schlüssel gibt es nicht",
+        "en": r"dinge\.yaml:\d+: descripton: There is no such key",
+    }
     for words in (("check",), ("load", "dinge"), ("apply",), ("release", "dinge", "--by", "A", "--ground", "NONE"), ("status",), ("run",)):
-        told = bench.refuses(*words, code=2, de=r"dinge\.yaml:\d+: descripton: .*unbekannt", en=r"dinge\.yaml:\d+: descripton: .*unknown")
+        told = bench.refuses(*words, code=1 if words == ("check",) else 2, **of_the_kind)  # a check is no misuse
         assert "description" in told
     bench.still_serves()
 
@@ -209,9 +214,7 @@ def test_a_foreign_database_that_nobody_prepared(bench: Bench, server: Server) -
         address = server.url(name)
         url = re.sub("//[^@]*@", f"//{login}:wer@", address)
         for words in (("load", "dinge"), ("status",), ("serve",)):
-            told = bench.refuses(
-                *words, code=1, de="stadtgrund db script.*aus|Verwalter|ihrem", en="administrator|its DBA|runs?", DATABASE_URL=url
-            )
+            told = bench.refuses(*words, code=1, de="fehlt: Rolle", en="lacks: role|lacks|is missing", DATABASE_URL=url)
             assert "stadtgrund db script" in told and ":wer@" not in told
     finally:
         with server.superuser() as connection:
@@ -219,18 +222,20 @@ def test_a_foreign_database_that_nobody_prepared(bench: Bench, server: Server) -
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
 
 
-def test_a_right_that_was_taken_away(bench: Bench) -> None:
-    with bench.db.connect("owner", autocommit=True) as connection:
-        ingest = sql.Identifier(bench.db.role("ingest"))
-        connection.execute(sql.SQL("REVOKE ALL ON SCHEMA staging FROM {}").format(ingest))
-    (bench.data / "dinge.csv").write_text("nr;name\n7;neu\n", encoding="utf-8")
-    told = bench.refuses("load", "dinge", code=1, de="staging|Recht", en="staging|right")
-    assert "stadtgrund db" in told
-    with bench.db.connect("owner", autocommit=True) as connection:
-        connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA staging TO {}").format(ingest))
+def test_a_right_that_was_taken_away(bench: Bench, server: Server) -> None:
+    place = conninfo_to_dict(bench.db.conninfo("owner"))
+    url = f"postgresql://{place['user']}:{place['password']}@/{place['dbname']}?host={place['host']}&port={place['port']}"
+    reader = sql.Identifier(bench.db.role("open"))
+    with server.superuser(bench.db.name) as connection:
+        connection.execute(sql.SQL("REVOKE USAGE ON SCHEMA p_open FROM {}").format(reader))
+    for words in (("load", "dinge"), ("status",), ("serve",)):
+        told = bench.refuses(
+            *words, code=1, de=r"fehlt: USAGE: Schema p_open", en=r"(lacks|missing).*USAGE: Schema p_open", DATABASE_URL=url
+        )
+        assert "stadtgrund db script" in told and str(place["password"]) not in told
+    with server.superuser(bench.db.name) as connection:
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA p_open TO {}").format(reader))
     bench.still_serves()
-    bench.load("dinge")
-    bench.still_serves(version=2)
 
 
 @pytest.fixture

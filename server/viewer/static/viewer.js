@@ -120,6 +120,7 @@ async function run(source) {
     sketch?.show(report.project.geometry);
     sketch?.mark(report.rules);
     go(report.project.geometry);
+    at('run').scrollIntoView();
   }
 }
 
