@@ -161,7 +161,8 @@ def _population(path: Path, frame: pd.DataFrame) -> None:
     with zipfile.ZipFile(raw) as archive:  # openpyxl writes the time of saving
         members = [(item.filename, archive.read(item)) for item in archive.infolist()]
     fixed = rb"\g<1>" + STAMP[:19].encode() + b"Z"
-    _zip(path, ((name, re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", fixed, content)) for name, content in members))
+    # Any prefix: another library of the process may have registered its own for the namespace.
+    _zip(path, ((name, re.sub(rb"(<(?:\w+:)?modified\b[^>]*>)[^<]*", fixed, content)) for name, content in members))
 
 
 def _grid(path: Path, values: Array, city: City) -> None:
