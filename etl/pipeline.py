@@ -13,8 +13,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 
-from psycopg.types.json import Jsonb
-
 from etl.extract import check_kind, files
 from etl.findings import Finding
 from etl.load_join import load_join
@@ -148,7 +146,6 @@ def _run(load: Loading) -> LoadReport:
         except StadtgrundError as error:
             _failed(load, error)
         report.seconds = time.perf_counter() - started
-        _note_findings(load, run)
         ended = True
         versions.end_run(load.db, run, report.status, report.as_json())
     finally:
@@ -202,16 +199,3 @@ def _load(load: Loading, run: Run) -> None:
         load_raster(load, run, paths)
     else:
         load_rows(load, run, paths)
-
-
-def _note_findings(load: Loading, run: Run) -> None:
-    if run.connection.closed or run.connection.broken:
-        return
-    with run.connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO meta.finding (run, dataset, rule, field, on_fail, count, message, sample) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            [
-                (run.id, load.contract.id, item.rule, item.field, item.on_fail, item.count, item.message, Jsonb(list(item.sample)))
-                for item in load.report.findings
-            ],
-        )

@@ -31,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(reason)
 
 
+@pytest.fixture(autouse=True)
+def german(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a German steward reads, whatever the locale of the machine; a test of the English texts says so itself."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of open datasets; a test that uses it carries the marker `shared`."""

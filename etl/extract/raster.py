@@ -6,6 +6,7 @@ __all__ = ["Raster", "RasterFacts", "convert"]
 
 import hashlib
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +15,17 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioIOError
+from rasterio.errors import CRSError, RasterioError, RasterioIOError
 from rasterio.warp import transform_bounds
 
 from stadtgrund.catalog.contract import Contract
-from stadtgrund.errors import SourceError
+from stadtgrund.errors import SetupError, SourceError
 from stadtgrund.language import say
 
+_LEFT = 1 << 20
+"""Less than so many bytes free: a write that failed, of which GDAL does not say why, failed for want of room."""
 _CACHE_MB = 64  # GDAL would take 5 % of the memory
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
@@ -74,6 +78,8 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
     ------
     SourceError
         The file is no raster, or has no CRS and the contract states none.
+    SetupError
+        There is no room in the folder.
     """
     try:
         with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(source) as grid:
@@ -82,13 +88,8 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
             folder.mkdir(parents=True, exist_ok=True)
             plain, target = folder / ".plain.tif", folder / ".cog.tif"  # the dataset's lock is held: nobody else writes them
             try:
-                statistics = _copy(grid, plain, crs, nodata, progress)
-                rasterio.shutil.copy(
-                    plain, target, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="AVERAGE", bigtiff="IF_SAFER"
-                )
-            except BaseException:
-                target.unlink(missing_ok=True)
-                raise
+                statistics = _copied(contract, grid, plain, crs, nodata, progress)
+                _optimised(contract, plain, target)
             finally:
                 plain.unlink(missing_ok=True)
             facts = _facts(contract, grid, crs, nodata, statistics)
@@ -106,6 +107,40 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
     with target.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Raster(target, target.stat().st_size, digest, facts)
+
+
+def _copied(
+    contract: Contract, grid: Any, plain: Path, crs: CRS, nodata: float | None, progress: Callable[[int, int], None] | None
+) -> _Statistics:
+    try:
+        return _copy(grid, plain, crs, nodata, progress)
+    except RasterioError as error:  # of the source, unless there is no room: GDAL does not say which
+        if shutil.disk_usage(plain.parent).free < _LEFT:
+            raise _not_written(contract, plain.parent) from error
+        raise
+
+
+def _optimised(contract: Contract, plain: Path, target: Path) -> None:
+    try:
+        rasterio.shutil.copy(
+            plain, target, driver="COG", compress="DEFLATE", predictor="YES", overview_resampling="AVERAGE", bigtiff="IF_SAFER"
+        )
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, RasterioError | CPLE_BaseError):  # the source is read by now
+            raise _not_written(contract, target.parent) from error
+        raise
+
+
+def _not_written(contract: Contract, folder: Path) -> SetupError:
+    free_mb = shutil.disk_usage(folder).free >> 20
+    return SetupError(
+        say(
+            f"Datensatz {contract.id}: das Raster konnte nicht in {folder} geschrieben werden; dort sind {free_mb} MB frei.",
+            f"Dataset {contract.id}: the raster could not be written into {folder}; {free_mb} MB are free there.",
+        ),
+        remedy=say("Schaffen Sie Platz und wiederholen Sie den Befehl.", "Make room and repeat the command."),
+    )
 
 
 def _crs(contract: Contract, grid: Any, source: Path) -> CRS:

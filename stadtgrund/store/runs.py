@@ -7,7 +7,7 @@ __all__ = ["Run", "Status", "begin_run", "end_run"]
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -74,17 +74,22 @@ def begin_run(db: Database, contract: Contract) -> Run:
 
 
 def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | None = None) -> None:
-    """End a load: note status and report, drop its staging table, give the lock back.
+    """End a load: drop its staging table, note status, report and findings, give the lock back.
+
+    The table goes first: on a disk that it filled there is no room for the note before.
 
     Parameters
     ----------
     report : mapping, optional
         JSON-able. `rows_in, rows_published, rows_rejected, seconds, seconds_by_phase, recipe, source_hash` in it are noted in
-        their own columns too.
+        their own columns too, `findings` in their own table.
     """
     facts = dict(report or {})
     try:
         with named(run.dataset), db.connect("owner", autocommit=True, application=f"stadtgrund end {run.dataset}") as owner:
+            if not run.connection.closed:
+                run.connection.cancel_safe(timeout=5)  # a COPY that failed half-way holds its table
+            owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", f"{run.dataset}__{run.id}")))
             owner.execute(
                 "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s,"
                 " rows_published = coalesce(%s, rows_published), rows_rejected = %s,"
@@ -100,11 +105,25 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
                     run.id,
                 ),
             )
-            if not run.connection.closed:
-                run.connection.cancel_safe(timeout=5)  # a COPY that failed half-way holds its table
-            owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", f"{run.dataset}__{run.id}")))
+            _note_findings(owner, run, facts.get("findings", ()))
     finally:
         run.connection.close()
+
+
+def _note_findings(owner: psycopg.Connection[Any], run: Run, findings: Iterable[Mapping[str, Any]]) -> None:
+    with owner.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO meta.finding (run, dataset, rule, field, on_fail, count, message, sample) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    run.id,
+                    run.dataset,
+                    *(found.get(name) for name in ("rule", "field", "on_fail", "count", "message")),
+                    Jsonb(found.get("sample", [])),
+                )
+                for found in findings
+            ],
+        )
 
 
 def _watch_client(connection: psycopg.Connection[Any]) -> None:

@@ -197,7 +197,7 @@ def missing_rights(connection: psycopg.Connection[Any], prefix: str) -> list[str
     """Name the roles, schemas, rights and extensions that the database lacks; empty = all is there."""
     roles = [role_name(prefix, role) for role in ("owner", "ingest", *PROFILES)]
     found = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)", (roles,))}
-    absent = [f"Rolle {name}" for name in roles if name not in found]
+    absent = [_spoken(f"Rolle {name}") for name in roles if name not in found]
     if absent:
         return absent
     granted = [("staging", roles[1]), ("meta", roles[1]), *((f"p_{profile}", role_name(prefix, profile)) for profile in PROFILES)]
@@ -209,7 +209,15 @@ def missing_rights(connection: psycopg.Connection[Any], prefix: str) -> list[str
         "roles": [role for _, role in granted],
         "all": roles,
     }
-    return [name for (name,) in connection.execute(_RIGHTS, values)]
+    return [_spoken(name) for (name,) in connection.execute(_RIGHTS, values)]
+
+
+def _spoken(missing: str) -> str:
+    """Return what is missing in the language of the terminal."""
+    english = missing
+    for german, word in (("Rolle ", "role "), ("Schema ", "schema "), ("Mitgliedschaft: ", "membership: "), ("Datenbank ", "database ")):
+        english = english.replace(german, word)
+    return by_locale(missing, english)
 
 
 def _ask_dba(database: str) -> str:

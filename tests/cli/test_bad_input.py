@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -103,6 +104,7 @@ class Bench:
         points = geopandas.GeoDataFrame(
             {"nr": [1, 2], "name": ["a", "b"]}, geometry=[Point(370000, 5700000), Point(370100, 5700100)], crs=crs
         )
+        (self.data / "orte.gpkg").unlink(missing_ok=True)
         points.to_file(self.data / "orte.gpkg", layer="orte", driver="GPKG")
 
     def write_grid(self) -> None:
@@ -139,12 +141,12 @@ def test_an_unreadable_layer(bench: Bench) -> None:
     bench.write(ORTE)
     bench.write_points()
     bench.load("orte")
-    (bench.data / "orte.gpkg").write_bytes(b"SQLite format 3\0" + os.urandom(5000))
+    (bench.data / "orte.gpkg").write_bytes((bench.data / "orte.gpkg").read_bytes()[:1500])
     bench.refuses("load", "orte", code=1, de=r"orte\.gpkg .*nicht (les|öffn)", en=r"orte\.gpkg .*(cannot be|not) (read|open)")
     bench.still_serves("orte")
     bench.write_points()
     bench.write({**ORTE, "source": {**ORTE["source"], "layer": "strassen"}})
-    bench.refuses("load", "orte", code=1, de=r"strassen.*orte", en=r"(?i)layers?\b.*orte")
+    bench.refuses("load", "orte", code=1, de="eine Ebene 'strassen' gibt es nicht", en="there is no layer 'strassen'")
     bench.still_serves("orte")
 
 
@@ -214,7 +216,7 @@ def test_a_foreign_database_that_nobody_prepared(bench: Bench, server: Server) -
         address = server.url(name)
         url = re.sub("//[^@]*@", f"//{login}:wer@", address)
         for words in (("load", "dinge"), ("status",), ("serve",)):
-            told = bench.refuses(*words, code=1, de="fehlt: Rolle", en="lacks: role|lacks|is missing", DATABASE_URL=url)
+            told = bench.refuses(*words, code=1, de="fehlt: Rolle", en="lacks: role", DATABASE_URL=url)
             assert "stadtgrund db script" in told and ":wer@" not in told
     finally:
         with server.superuser() as connection:
@@ -226,11 +228,17 @@ def test_a_right_that_was_taken_away(bench: Bench, server: Server) -> None:
     place = conninfo_to_dict(bench.db.conninfo("owner"))
     url = f"postgresql://{place['user']}:{place['password']}@/{place['dbname']}?host={place['host']}&port={place['port']}"
     reader = sql.Identifier(bench.db.role("open"))
+    named = shutil.copytree(bench.folder, bench.folder.parent / bench.db.prefix)  # without a superuser the folder's name names the roles
     with server.superuser(bench.db.name) as connection:
         connection.execute(sql.SQL("REVOKE USAGE ON SCHEMA p_open FROM {}").format(reader))
     for words in (("load", "dinge"), ("status",), ("serve",)):
         told = bench.refuses(
-            *words, code=1, de=r"fehlt: USAGE: Schema p_open", en=r"(lacks|missing).*USAGE: Schema p_open", DATABASE_URL=url
+            *words,
+            code=1,
+            de="fehlt: USAGE: Schema p_open",
+            en="lacks: USAGE: schema p_open",
+            DATABASE_URL=url,
+            STADTGRUND_CONFIG=str(named),
         )
         assert "stadtgrund db script" in told and str(place["password"]) not in told
     with server.superuser(bench.db.name) as connection:
@@ -284,15 +292,16 @@ def test_a_full_disk_of_the_database(bench: Bench, server: Server, small_disk: C
 
 
 @root_only
-def test_a_full_disk_of_our_files(bench: Bench, small_disk: Callable[[int], Path]) -> None:
+@pytest.mark.parametrize("megabytes", [2, 13])  # full while the grid is copied, and while it is made a COG
+def test_a_full_disk_of_our_files(bench: Bench, small_disk: Callable[[int], Path], megabytes: int) -> None:
     bench.write(RASTER)
     bench.write_grid()
-    place = small_disk(2)
-    own = {"STADTGRUND_VAR": str(place)}
-    secrets = Path(bench.env["STADTGRUND_VAR"]) / "secrets"
-    (place / "secrets").symlink_to(secrets)
-    bench.refuses("load", "tiefe", code=1, de="kein Platz|Platz", en="No space|space|room", **own)
-    assert [path for path in place.rglob("*.tif*")] == []
+    place = small_disk(megabytes)
+    (place / "secrets").symlink_to(Path(bench.env["STADTGRUND_VAR"]) / "secrets")
+    told = bench.refuses(
+        "load", "tiefe", code=1, de="konnte nicht in .* geschrieben werden", en="could not be written into", STADTGRUND_VAR=str(place)
+    )
+    assert str(place) in told and list(place.rglob("*.tif*")) == []
     bench.load("tiefe")  # where there is room
 
 
@@ -338,7 +347,7 @@ def test_a_load_that_is_killed(bench: Bench, server: Server, number: signal.Sign
             found = connection.execute(
                 "SELECT FROM pg_stat_activity WHERE datname = %s AND query ILIKE 'COPY %%' AND state = 'active'", (bench.db.name,)
             )
-            copying = bool(found.fetchone())
+            copying = found.rowcount > 0
     assert copying
     loading.send_signal(number)
     out, err = loading.communicate(timeout=60)

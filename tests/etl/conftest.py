@@ -96,12 +96,6 @@ class City:
         return found
 
 
-@pytest.fixture(autouse=True)
-def german(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a German steward reads."""
-    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-
-
 @pytest.fixture
 def city(db: Database, tmp_path: Path) -> City:
     """An empty small city."""
