@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog.contract import Contract
@@ -87,8 +88,8 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
     facts = dict(report or {})
     try:
         with named(run.dataset), db.connect("owner", autocommit=True, application=f"stadtgrund end {run.dataset}") as owner:
-            if not run.connection.closed:
-                run.connection.cancel_safe(timeout=5)  # a COPY that failed half-way holds its table
+            _let_go(run.connection)
+            owner.execute("SELECT set_config('lock_timeout', %s, false)", (f"{_END_S}s",))  # what cannot be dropped, the next load clears
             owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", f"{run.dataset}__{run.id}")))
             owner.execute(
                 "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s,"
@@ -108,6 +109,16 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
             _note_findings(owner, run, facts.get("findings", ()))
     finally:
         run.connection.close()
+
+
+def _let_go(connection: psycopg.Connection[Any]) -> None:
+    """End what the load's session was interrupted in: it holds the staging table."""
+    if connection.closed:
+        return
+    connection.cancel_safe(timeout=5)
+    # A COPY that waits for our next rows does not hear of a cancel: its session ends, and the lock with it.
+    if connection.info.transaction_status == TransactionStatus.ACTIVE:
+        connection.close()
 
 
 def _note_findings(owner: psycopg.Connection[Any], run: Run, findings: Iterable[Mapping[str, Any]]) -> None:
