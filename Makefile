@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 $(foreach name,PORT HOST CONFIG DATA WORKERS,$(if $(filter command,$(firstword $(origin $(name)))),$(eval export STADTGRUND_$(name) := $($(name)))))
 
 help: ## list the targets and variables
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PORT (5000) HOST (127.0.0.1) CONFIG (pygeoapi-config/musterstadt) DATA WORKERS (2)"
 	@echo "  Example:   make run PORT=8080"

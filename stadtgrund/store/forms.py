@@ -157,11 +157,11 @@ def _serving(connection: psycopg.Connection[Any], dataset: str) -> _Version | No
 
 def _shown(connection: psycopg.Connection[Any], contract: Contract, loaded: Loaded, profile: str) -> Shown:
     result = shown(contract, loaded, access.decide(contract, profile), profile)
-    since = releases.withdrawn_since(connection, contract.id) if profile == OPEN else None
+    since = releases.withdrawn_since(connection, contract.id) if access.decide(contract, OPEN).form else None
     if result.form is None or since is None:
         return result
     reason = Text(de=f"Nur Verwaltung: am {since:%d.%m.%Y} zurückgezogen.", en=f"Administration only: withdrawn on {since:%Y-%m-%d}.")
-    return Shown(result.contract, None, reason)
+    return Shown(result.contract, None if profile == OPEN else result.form, reason)
 
 
 # States and views

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from support.rows import publish_rows
 
 from server.app import create_app
 from stadtgrund.catalog import registry
-from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.contract import Contract, Field
 from stadtgrund.store import forms
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import withdraw
@@ -104,6 +105,43 @@ def test_a_field_that_is_closed_is_gone_at_once(own: tuple[Client, Database, reg
     assert response.status_code == 200
     assert "technik" not in response.text
     assert client.get(f"{ITEMS}?filter=technik IS NULL").status_code == 400
+
+
+def test_a_new_field_of_a_released_contract_waits_for_its_check(own: tuple[Client, Database, registry.Deployment]) -> None:
+    client, db, deployment = own
+    add_key(db)
+    contract = deployment.contract("masten")
+    added = Field.model_validate({"name": "nachtrag", "type": "string", "title": {"de": "Nachtrag"}})
+    wider = contract.model_copy(update={"fields": (*contract.fields, added)})
+    now = changed(deployment, wider)
+    publish_rows(db, now, "masten", [{**row, "nachtrag": "unbesehen"} for row in POLES])
+    base = "/collections/masten"
+    tile = next(
+        (f"{base}/tiles/WebMercatorQuad/{limit['tileMatrix']}/{limit['minTileRow']}/{limit['minTileCol']}")
+        for limit in client.json(f"{base}/tiles/WebMercatorQuad")["tileMatrixSetLimits"]
+        if limit["tileMatrix"] == "12"
+    )
+    told = (
+        ITEMS,
+        f"{ITEMS}?f=html",
+        f"{ITEMS}?f=csv",
+        f"{base}/items/1",
+        f"{base}/schema",
+        f"{base}/queryables",
+        "/api",
+        f"{base}/api",
+        tile,
+    )
+
+    def tell(key: str | None = None) -> list[str]:
+        return [url for url in told if re.search(b"nachtrag|unbesehen", client.get(url, key=key).content, re.IGNORECASE)]
+
+    soon(lambda: tell(KEY), list(told))
+    assert tell() == []
+    assert client.get(f"{ITEMS}?nachtrag=unbesehen").status_code == 400
+    released = checked(wider)
+    forms.reconcile(db, changed(deployment, released), released)
+    soon(tell, list(told))
 
 
 def test_a_dataset_that_is_withdrawn_is_unknown(own: tuple[Client, Database, registry.Deployment]) -> None:
