@@ -26,7 +26,7 @@ demo: setup ## prepare the 15 minutes of docs/demo.md, or set them back to their
 	@.venv/bin/stadtgrund demo
 
 test: setup-test ## run the tests, except the long proofs
-	@.venv/bin/pytest -m "not slow"
+	@.venv/bin/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: setup-test ## run the long proofs, which `make test` leaves out
 	@.venv/bin/pytest -m slow

@@ -7,7 +7,7 @@ __all__ = ["expression_of"]
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from stadtgrund.crs import Crs
 from stadtgrund.errors import InvalidFilter, unknown
@@ -22,31 +22,17 @@ from stadtgrund.query.expression import (
     Period,
     Property,
     Spatial,
+    SpatialOperator,
     Temporal,
+    TemporalOperator,
 )
 from stadtgrund.query.geometry_literal import geometry_literal
 from stadtgrund.query.lexing import MAX_DEPTH
 from stadtgrund.query.relation import Relation
 
 _GEOMETRY_NAMES = ("geom", "geometry")
-_SPATIAL = ("intersects", "equals", "disjoint", "touches", "within", "overlaps", "crosses", "contains")
-_TEMPORAL = (
-    "after",
-    "before",
-    "contains",
-    "disjoint",
-    "during",
-    "equals",
-    "finishedby",
-    "finishes",
-    "intersects",
-    "meets",
-    "metby",
-    "overlappedby",
-    "overlaps",
-    "startedby",
-    "starts",
-)
+_SPATIAL: tuple[str, ...] = get_args(SpatialOperator)
+_TEMPORAL: tuple[str, ...] = get_args(TemporalOperator)
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _ARITHMETIC: Mapping[str, str] = MappingProxyType({"+": "+", "-": "-", "*": "*", "/": "/", "^": "^", "%": "mod", "div": "div"})
 _FUNCTIONS = (

@@ -197,7 +197,7 @@ def test_a_raster_in_another_crs(check: Any, planted: City, tmp_path: Path) -> N
     import rasterio
     from rasterio.warp import Resampling, calculate_default_transform, reproject
 
-    stored = next((planted.db.paths.files).rglob("tiefe__v1.tif"))
+    stored = next((planted.db.paths.files / planted.db.name).rglob("tiefe__v1.tif"))  # other deployments share the folder above
     with rasterio.open(stored) as source:
         transform, width, height = calculate_default_transform(source.crs, "EPSG:25833", source.width, source.height, *source.bounds)
         profile = {**source.profile, "crs": "EPSG:25833", "transform": transform, "width": width, "height": height, "driver": "GTiff"}
