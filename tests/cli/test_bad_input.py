@@ -29,6 +29,8 @@ from shapely.geometry import Point
 from support.deployment import checked, contract_of, write_contract, write_deployment
 from support.postgis import Server, environment
 
+from etl import pipeline
+from stadtgrund.catalog import registry
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.settings import ROOT, Paths
 from stadtgrund.store import embedded
@@ -120,15 +122,14 @@ class Bench:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(params=["de", "en"])
+@pytest.fixture(params=["de", pytest.param("en", marks=pytest.mark.slow)])
 def bench(request: pytest.FixtureRequest, server: Server, db: Database, tmp_path: Path) -> Bench:
     """`dinge` is loaded as version 1 and public."""
     folder = write_deployment(tmp_path / "teststadt", checked(contract_of(DINGE)))
     (folder / "data" / "dinge.csv").write_text("nr;name\n1;Ärger\n2;b\n", encoding="utf-8")
     env = {name: value for name, value in environment(server, db, folder).items() if not name.startswith("LC_") and name != "LANG"}
-    made = Bench(request.param, db, folder, env | {"LANG": {"de": "de_DE.UTF-8", "en": "en_US.UTF-8"}[request.param]})
-    made.load("dinge")
-    return made
+    pipeline.load(db, registry.read(folder, folder / "data"), "dinge")
+    return Bench(request.param, db, folder, env | {"LANG": {"de": "de_DE.UTF-8", "en": "en_US.UTF-8"}[request.param]})
 
 
 def test_a_missing_file(bench: Bench) -> None:
