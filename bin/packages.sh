@@ -58,10 +58,27 @@ install_packages() { # package…
     logged $as_root apt-get -q -o DPkg::Lock::Timeout=300 update ||
         die "Die Paketlisten konnten nicht geladen werden: Prüfen Sie die Netzverbindung und wiederholen Sie den Befehl." \
             "The package lists could not be fetched: check the network and try again."
+    forbid_services
     # shellcheck disable=SC2086
     logged $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
         -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold install "$@" ||
-        die "apt-get konnte nicht alles installieren: $*" "apt-get could not install all of: $*"
+        { allow_services && die "apt-get konnte nicht alles installieren: $*" "apt-get could not install all of: $*"; }
+    allow_services
+}
+
+# What is installed for us is started by us, when it is needed: a web server that apt starts would open a port to everybody.
+forbid_services() {
+    services_policy=
+    [ -d "$ROOT/usr/sbin" ] && [ ! -e "$ROOT/usr/sbin/policy-rc.d" ] || return 0
+    services_policy=$ROOT/usr/sbin/policy-rc.d
+    # shellcheck disable=SC2086
+    printf '#!/bin/sh\nexit 101 # forbidden while packages for Stadtgrund are installed\n' | $as_root tee "$services_policy" >/dev/null &&
+        $as_root chmod 755 "$services_policy"
+}
+
+allow_services() {
+    # shellcheck disable=SC2086
+    [ -z "$services_policy" ] || $as_root rm -f "$services_policy"
 }
 
 # Our PostGIS is private: keep apt from making and starting a system-wide one, which would take memory and a port.

@@ -13,8 +13,9 @@ from cli.console import data, data_json, say
 from etl.report import access_lines
 from stadtgrund.catalog import access
 from stadtgrund.catalog.recipe import recipe_of
-from stadtgrund.errors import StadtgrundError
-from stadtgrund.query.form_filter import compile_text, compile_where
+from stadtgrund.errors import StadtgrundError, by_locale
+from stadtgrund.language import language
+from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import forms, versions
 
 
@@ -47,7 +48,9 @@ def command(
                     for profile, decision in decisions.items()
                 ]
             else:
-                states = forms.reconcile(database, deployment, contract, compile_where=compile_where, compile_text=compile_text)
+                states = forms.reconcile(
+                    database, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles
+                )
         except StadtgrundError as error:
             failed = True
             say(f"{contract.id}: {error}")
@@ -63,10 +66,16 @@ def command(
                 }
             )
             continue
-        data(f"{contract.id}: " + (f"Version {serving.version}" if serving else "noch nicht geladen"))
-        for line in access_lines((deployment.profiles[state.profile].title.de, bool(state.form), state.reason.de) for state in states):
+        data(f"{contract.id}: " + (f"Version {serving.version}" if serving else by_locale("noch nicht geladen", "not loaded yet")))
+        seen = [(deployment.profiles[state.profile].title, bool(state.form), state.reason) for state in states]
+        for line in access_lines((title.get(language()), visible, reason.get(language())) for title, visible, reason in seen):
             data(line)
         if stale:
-            data(f"  Quelle, Felder oder Regeln sind neu; sie gelten nach: stadtgrund load {contract.id}")
+            data(
+                by_locale(
+                    f"  Quelle, Felder oder Regeln sind neu; sie gelten nach: stadtgrund load {contract.id}",
+                    f"  Source, fields or rules are new; they hold after: stadtgrund load {contract.id}",
+                )
+            )
     if failed:
         raise typer.Exit(1)

@@ -16,21 +16,27 @@ from stadtgrund.errors import by_locale
 
 
 def command(json_: Annotated[bool, typer.Option("--json", help="Je Fund eine Zeile JSON.")] = False) -> None:
-    """Die Verträge eines Deployment-Ordners prüfen: Datei, Zeile, Feld, was erlaubt ist.
+    """Die Verträge eines Deployment-Ordners prüfen, dazu rules/ und viewer.yml: Datei, Zeile, Feld, was erlaubt ist.
 
-    Ende mit 0, wenn alles stimmt, mit 1, wenn etwas gefunden wurde. Geladen und veröffentlicht wird nichts.
+    Ende mit 0, wenn alles stimmt, mit 1, wenn etwas gefunden wurde. Ohne --dry-run: geladen, veröffentlicht und geschrieben wird nichts.
 
     \b
     Beispiel: stadtgrund check
               stadtgrund check --config pygeoapi-config/berlin --json
     """
+    from processes import checks_of_rules
+    from server import viewer_file
+
     wanted = context.settings().deployment
-    problems = checks.check(wanted.config, wanted.data)
+    problems, deployment = checks.examined(wanted.config, wanted.data)
+    problems += [*checks_of_rules.check(wanted.config, deployment), *viewer_file.check(wanted.config, deployment)]
     for problem in problems:
         if json_:
             data_json(asdict(problem))
         else:
             data(str(problem))
+    for remark in checks_of_rules.remarks(wanted.config, deployment) if deployment else ():
+        say(by_locale(f"Hinweis: {remark}", f"Note: {remark}"))
     if problems:
         say(by_locale(f"{_counted(len(problems))} in {wanted.config}.", f"{len(problems)} problem(s) in {wanted.config}."))
         raise typer.Exit(1)

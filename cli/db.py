@@ -16,8 +16,8 @@ from cli import context
 from cli.console import data, data_json, say
 from stadtgrund.errors import SetupError, UsageError, by_locale, unknown
 from stadtgrund.store import embedded, overview, setup
-from stadtgrund.store.database import Database
-from stadtgrund.store.roles import PROFILES, Secrets, prefix_of
+from stadtgrund.store.database import Database, rebind
+from stadtgrund.store.roles import PROFILES, Secrets, prefix_of, role_name
 
 app = typer.Typer(
     help="Die Datenbank starten, anhalten, einrichten, öffnen.\n\n\b\nBeispiel: stadtgrund db status",
@@ -28,16 +28,29 @@ app = typer.Typer(
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschähe.")]
 _Role = Annotated[str, typer.Option("--role", metavar="ROLLE", help="owner, ingest oder ein Profil.")]
 
 
 @app.command()
-def start(as_json: _Json = False) -> None:
+def start(dry_run: _DryRun = False, as_json: _Json = False) -> None:
     """Die Datenbank starten, wenn sie steht, und einrichten, was an ihr fehlt.
 
     \b
     Beispiel: stadtgrund db start
     """
+    if dry_run:
+        found = overview.look(context.settings(), context.settings().deployment.name)
+        if as_json:
+            data_json({"database": found.database, "would_start": found.private and not found.running, "ready": found.ready})
+            return
+        for line in found.lines():
+            data(line)
+        if found.ready:
+            say(by_locale("Probe: es gäbe nichts zu tun.", "Dry run: there would be nothing to do."))
+        else:
+            say(by_locale("Probe: sie würde gestartet und eingerichtet.", "Dry run: it would be started and set up."))
+        return
     db = context.database()
     if as_json:
         data_json({"database": db.name, "started": db.started})
@@ -48,7 +61,35 @@ def start(as_json: _Json = False) -> None:
 
 
 @app.command()
-def stop(as_json: _Json = False) -> None:
+def bind(dry_run: _DryRun = False, as_json: _Json = False) -> None:
+    """Die private Datenbank diesem Deployment-Ordner zuordnen: einmal, nachdem er umgezogen ist.
+
+    Sie heißt wie der Ordner und gehört dem, der sie zuerst geöffnet hat; ein anderer Ordner desselben Namens wird sonst abgewiesen.
+
+    \b
+    Beispiel: stadtgrund db bind --config /srv/neu/meinestadt
+    """
+    settings = context.settings()
+    if settings.database.url:
+        raise UsageError(
+            by_locale("Eine fremde Datenbank gehört zu keinem Ordner.", "A foreign database belongs to no folder."),
+            remedy=by_locale("DATABASE_URL nennt sie; zuzuordnen ist nichts.", "DATABASE_URL names it; there is nothing to bind."),
+        )
+    context.deployment()  # what cannot be read as a deployment gets no database
+    folder = settings.deployment.config
+    name, before = rebind(settings, dry_run=dry_run)
+    if as_json:
+        data_json({"database": name, "folder": folder, "before": before, "dry_run": dry_run})
+    elif before is None:
+        say(by_locale(f"{name} gehört schon zu {folder}.", f"{name} belongs to {folder} already."))
+    elif dry_run:
+        say(by_locale(f"Probe: {name} käme von {before} zu {folder}.", f"Dry run: {name} would go from {before} to {folder}."))
+    else:
+        say(by_locale(f"{name} gehört jetzt zu {folder}, bisher zu {before}.", f"{name} now belongs to {folder}, so far to {before}."))
+
+
+@app.command()
+def stop(dry_run: _DryRun = False, as_json: _Json = False) -> None:
     """Die private Datenbank anhalten; offene Sitzungen enden. Eine fremde bleibt, wie sie ist.
 
     \b
@@ -62,9 +103,12 @@ def stop(as_json: _Json = False) -> None:
         )
     cluster = embedded.locate(settings.paths)
     running = embedded.status(cluster).running
-    embedded.stop(cluster)
+    if not dry_run:
+        embedded.stop(cluster)
     if as_json:
-        data_json({"stopped": running})
+        data_json({"stopped": running, "dry_run": dry_run})
+    elif dry_run and running:
+        say(by_locale("Probe: die private Datenbank würde angehalten.", "Dry run: the private database would be stopped."))
     else:
         say(by_locale("Die private Datenbank steht.", "The private database is down."))
 
@@ -72,6 +116,8 @@ def stop(as_json: _Json = False) -> None:
 @app.command()
 def status(as_json: _Json = False) -> None:
     """Zeigen, ob die Datenbank läuft, was eingerichtet ist und was fehlt; startet nichts.
+
+    Ohne --dry-run: der Befehl schreibt nichts.
 
     \b
     Beispiel: stadtgrund db status
@@ -90,6 +136,8 @@ def status(as_json: _Json = False) -> None:
 def url(role: _Role = "owner", as_json: _Json = False) -> None:
     """Die Adresse der Datenbank für eine Rolle ausgeben, mit Passwort.
 
+    Ohne --dry-run: der Befehl schreibt nichts.
+
     \b
     Beispiel: ogrinfo "PG:$(stadtgrund db url --role open)"
     """
@@ -102,11 +150,11 @@ def url(role: _Role = "owner", as_json: _Json = False) -> None:
 
 
 @app.command()
-def script() -> None:
+def script(dry_run: _DryRun = False, as_json: _Json = False) -> None:
     """Das SQL ausgeben, das die Administration einer fremden Datenbank einmal ausführt.
 
     Es legt Rollen (Passwörter nur als SCRAM-Prüfwert), PostGIS, Schemata und Rechte an und darf wiederholt werden.
-    Die Passwörter selbst liegen danach in var/secrets/.
+    Die Passwörter selbst liegen danach in var/secrets/; die Probe legt keine an und gibt kein SQL aus.
 
     \b
     Beispiel: stadtgrund db script > stadtgrund.sql
@@ -117,14 +165,28 @@ def script() -> None:
     given = conninfo_to_dict(settings.database.url.reveal()) if settings.database.url else {}
     database = str(given.get("dbname") or f"stadtgrund_{prefix}")
     secrets = Secrets(settings.paths.secrets)
+    if dry_run:
+        missing = [name for role in ("owner", "ingest", *PROFILES) if secrets.get(name := role_name(prefix, role)) is None]
+        if as_json:
+            data_json({"database": database, "passwords": secrets.folder, "new_passwords": missing, "dry_run": True})
+        else:
+            shown = ", ".join(missing) or by_locale("keine", "none")
+            say(by_locale(f"Probe: neue Passwörter in {secrets.folder}: {shown}.", f"Dry run: new passwords in {secrets.folder}: {shown}."))
+        return
     with secrets.locked():
-        data(setup.script(prefix, database, secrets, settings.database.statement_timeout_ms))
+        text = setup.script(prefix, database, secrets, settings.database.statement_timeout_ms)
+    if as_json:
+        data_json({"database": database, "passwords": secrets.folder, "sql": text})
+        return
+    data(text)
     say(by_locale(f"Für {database}; Passwörter in {secrets.folder}.", f"For {database}; passwords in {secrets.folder}."))
 
 
 @app.command()
 def psql(role: _Role = "owner") -> None:
     """Die Datenbank mit psql öffnen.
+
+    Ohne --json und ohne --dry-run: was ausgegeben und geschrieben wird, bestimmt psql.
 
     \b
     Beispiel: stadtgrund db psql --role open

@@ -9,22 +9,29 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cli import context
-from cli.console import data, say
+from cli.console import data, data_json, say
 from cli.progress import LoadProgress
 from cli.run import demo_is_outdated, stamp_of_demo
 from demo import deliveries
 from stadtgrund.errors import StadtgrundError, UsageError, by_locale
 from stadtgrund.settings import ROOT
 from stadtgrund.store import embedded, removal
+from stadtgrund.store.database import Database
 
 _SOURCE = ROOT / "pygeoapi-config" / "musterstadt"
 _DRAFT = "denkmale"
 """The dataset that nobody has checked yet when the demonstration begins."""
 
 
-def command() -> None:
+def command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was ersetzt würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON.")] = False,
+) -> None:
     """Die Vorführung vorbereiten: ein eigener Ordner var/demo und eine eigene Datenbank, frisch geladen.
 
     Ein zweiter Aufruf stellt den Anfang wieder her. Musterstadt selbst und ihre Verträge bleiben, wie sie sind.
@@ -40,17 +47,31 @@ def command() -> None:
             by_locale("Die Vorführung braucht die private Datenbank.", "The demonstration needs the private database."),
             remedy=by_locale("Rufen Sie den Befehl ohne DATABASE_URL auf.", "Call the command without DATABASE_URL."),
         )
+    name = Database.at(settings, folder.name).name
+    if dry_run:
+        if as_json:
+            data_json({"folder": folder, "database": name, "replaces": folder.exists(), "dry_run": True})
+        else:
+            data(
+                by_locale(
+                    f"Probe: {folder} und die Datenbank {name} würden neu gemacht.", f"Dry run: {folder} and {name} would be made anew."
+                )
+            )
+        return
     cluster = embedded.locate(settings.paths)
     was_running = embedded.status(cluster).running
     try:
-        removal.remove(settings, folder.name)
+        removal.remove(settings, folder)
         _generate(city)
         write_deployment(folder, city)
         _load(folder)
     finally:
         if not was_running:
             embedded.stop(cluster)
-    _tell(folder)
+    if as_json:
+        data_json({"folder": folder, "database": name, "dry_run": False})
+    else:
+        _tell(folder)
 
 
 def _generate(city: Path) -> None:

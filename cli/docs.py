@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, say
+from cli.console import data, data_json
+from cli.output import as_current, as_file
 from stadtgrund.catalog import checks
 from stadtgrund.catalog.page import page
-from stadtgrund.errors import StadtgrundError, UsageError, by_locale
+from stadtgrund.errors import UsageError, by_locale
 
 
 def command(
@@ -22,6 +23,8 @@ def command(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", metavar="DATEI", help="Wohin; sonst die Standardausgabe.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Nur prüfen, ob die Datei dem entspricht; Ende mit 1, wenn nicht.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Das Ergebnis als eine Zeile JSON; ohne --output die Seite darin.")] = False,
 ) -> None:
     """Eine Seite über die Datensätze schreiben (Markdown): Titel, Quelle, Rhythmus, Verantwortung, Freigabe.
 
@@ -33,17 +36,11 @@ def command(
         raise UsageError(by_locale("--check braucht --output.", "--check needs --output."), remedy="--check --output docs/datasets.md")
     text = page([checks.checked(folder) for folder in folders] if folders else [context.deployment()])
     if output is None:
-        data(text.rstrip("\n"))
+        if as_json:
+            data_json({"markdown": text})
+        else:
+            data(text.rstrip("\n"))
     elif check:
-        if not output.is_file() or output.read_text(encoding="utf-8") != text:
-            shown = " ".join(map(str, folders or ()))
-            raise StadtgrundError(
-                by_locale(f"{output} ist veraltet.", f"{output} is out of date."),
-                remedy=by_locale(
-                    f"Schreiben: stadtgrund docs {shown} --output {output}", f"Write it: stadtgrund docs {shown} --output {output}"
-                ),
-            )
-        say(by_locale(f"{output} ist aktuell.", f"{output} is up to date."))
+        as_current(output, text, as_json=as_json, remedy=f"stadtgrund docs {' '.join(map(str, folders or ()))} --output {output}")
     else:
-        output.write_text(text, encoding="utf-8")
-        data(str(output))
+        as_file(output, text, dry_run=dry_run, as_json=as_json)

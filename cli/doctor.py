@@ -272,7 +272,7 @@ def command(
 ) -> None:
     """Prüfen, ob diese Maschine alles hat: Python, GDAL, PostGIS, CRS-Gitter, Rechte, Speicherplatz, Port.
 
-    Ende mit 1, wenn etwas fehlt, ohne das es nicht geht.
+    Ende mit 1, wenn etwas fehlt, ohne das es nicht geht. Ohne --dry-run: der Befehl schreibt nichts.
 
     \b
     Beispiel: stadtgrund doctor

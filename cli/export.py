@@ -12,12 +12,16 @@ import typer
 from psycopg import sql
 
 from cli import context
-from cli.console import data, data_json
-from stadtgrund.errors import StadtgrundError, UsageError, by_locale, unknown
+from cli.export_files import files
+from cli.output import as_file
+from stadtgrund.errors import UsageError, by_locale, unknown
 from stadtgrund.identity import OPEN
 
 app = typer.Typer(
-    help="Was ein Profil sieht, als Datei für ein anderes Programm.\n\n\b\nBeispiel: stadtgrund export qgis --output musterstadt.qgz",
+    help=(
+        "Was ein Profil sieht, als Datei für ein anderes Programm.\n\n\b\n"
+        "Beispiel: stadtgrund export qgis --output musterstadt.qgz\n          stadtgrund export files --all"
+    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -25,9 +29,7 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `qgis` a command of its own, though it is the only one."""
+app.command()(files)
 
 
 @app.command()
@@ -39,6 +41,7 @@ def qgis(
         str | None,
         typer.Option("--authcfg", metavar="ID", help="Kennung der Anmeldung in QGIS (7 Zeichen); die Datei hält nie einen Schlüssel."),
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON.")] = False,
 ) -> None:
     """Ein QGIS-Projekt mit allen Layern eines Profils schreiben: Gruppen, deutsche Feldnamen, Stile.
@@ -50,13 +53,13 @@ def qgis(
     Beispiel: stadtgrund export qgis --url https://geodaten.example.org --output musterstadt.qgz
               stadtgrund export qgis --profile verwaltung --authcfg sg12345 --output intern.qgz
     """
-    from server.planner import ViewerFile
     from server.qgis_project import project
+    from server.viewer_file import ViewerFile
     from stadtgrund.catalog.collection import Collection
 
     deployment = context.deployment()
     if profile not in deployment.profiles:
-        raise UsageError(unknown("profile", profile, deployment.profiles))
+        raise UsageError(unknown("profile", profile, deployment.profiles, german="Profil"))
     address = (url or context.settings().server.public_url).rstrip("/")
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc or "'" in address:
         raise UsageError(
@@ -74,26 +77,6 @@ def qgis(
         ).fetchall()
     viewer = ViewerFile.read(deployment.folder)
     collections = [Collection.model_validate(row[0]) for row in rows]
-    try:
-        output.write_bytes(
-            project(
-                deployment.title.de,
-                collections,
-                address,
-                srid=deployment.srid,
-                authcfg=authcfg,
-                order=viewer.order,
-                shown=viewer.shown,
-            )
-        )
-    except OSError as error:
-        raise StadtgrundError(
-            by_locale(f"{output} kann nicht geschrieben werden: {error.strerror}.", f"{output} cannot be written: {error.strerror}."),
-            remedy=by_locale("Anderer Ort: --output DATEI", "Another place: --output FILE"),
-        ) from error
-    if as_json:
-        data_json(
-            {"file": str(output), "layers": sum(1 for c in collections if c.items and not c.raster), "profile": profile, "url": address}
-        )
-    else:
-        data(str(output))
+    made = project(deployment.title.de, collections, address, srid=deployment.srid, authcfg=authcfg, order=viewer.order, shown=viewer.shown)
+    layers = sum(1 for each in collections if each.items and not each.raster)
+    as_file(output, made, dry_run=dry_run, as_json=as_json, layers=layers, profile=profile, url=address)

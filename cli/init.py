@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, say
+from cli.console import data, data_json, say
+from cli.output import as_file
 from stadtgrund.catalog.registry import Deployment, read_documents
 from stadtgrund.errors import ContractError, UsageError, by_locale
 
@@ -35,6 +36,8 @@ def command(
     output: Annotated[
         str | None, typer.Option("--output", metavar="DATEI", help="In eine Datei schreiben; ein bloßer Name liegt in datasets/.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON: Vertrag, Hinweise, Datei.")] = False,
 ) -> None:
     """Eine Quelle einmal ganz lesen und den Vertrag ausgeben, mit dem `load` sie lädt.
 
@@ -63,12 +66,15 @@ def command(
 
     draft = describe(source, deployment, dataset=id_, layer=layer, crs=crs, encoding=encoding)
     text = draft.text()
-    if target is None:
-        data(text.rstrip("\n"))
+    facts = {"dataset": draft.id, "contract": draft.values, "notes": draft.notes}
+    if target is not None:
+        as_file(target, text, dry_run=dry_run, as_json=as_json, make_folder=True, **facts)
+    elif as_json:
+        data_json({**facts, "yaml": text})
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        data(str(target))
+        data(text.rstrip("\n"))
+    if as_json:
+        return
     for note in draft.notes:
         say(f"– {note}")
     _tell_next(deployment, draft.id, target)

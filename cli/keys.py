@@ -41,6 +41,9 @@ def create(
     """
     if dry_run:
         api_keys.check(label, profile)
+        if as_json:
+            data_json({"label": label, "profile": profile, "dry_run": True})
+            return
         say(by_locale(f"Probe: „{label}“ bekäme einen Schlüssel für {profile}.", f"Dry run: {label!r} would get a key for {profile}."))
         return
     key = api_keys.create(context.database(), label, profile)
@@ -54,6 +57,8 @@ def create(
 @app.command("list")
 def list_(as_json: _Json = False) -> None:
     """Alle Schlüssel auflisten, auch gesperrte; den Schlüssel selbst kennt niemand mehr.
+
+    Ohne --dry-run: der Befehl schreibt nichts.
 
     \b
     Beispiel: stadtgrund keys list

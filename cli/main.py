@@ -12,6 +12,7 @@ __all__ = ["VERBS", "app", "main", "run"]
 
 import errno
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ import typer
 import stadtgrund
 from cli import context
 from cli.console import data, say
-from stadtgrund.errors import ContractError, StadtgrundError, UsageError, by_locale
+from stadtgrund.errors import ContractError, StadtgrundError, UnknownName, UsageError, by_locale
 
 VERBS: dict[str, str] = {
     "run": "Alles auf einmal: PostGIS starten, laden, die API ausliefern.",
@@ -42,6 +43,7 @@ VERBS: dict[str, str] = {
     "serve": "Die API ausliefern.",
     "render": "Die pygeoapi.yml für einen gewöhnlichen pygeoapi schreiben.",
     "docs": "Eine Seite über die Datensätze schreiben.",
+    "tiles": "Kacheln vorab erzeugen oder gespeicherte löschen.",
     "export": "Ein QGIS-Projekt eines Profils schreiben.",
     "keys": "API-Schlüssel anlegen, auflisten, sperren.",
     "db": "Die Datenbank starten, anhalten, einrichten, öffnen.",
@@ -134,7 +136,7 @@ def run(arguments: Sequence[str]) -> int:
         for line in (error.what, error.kept, error.remedy):
             if line:
                 say(line)
-        return 2 if isinstance(error, UsageError | ContractError) else 1
+        return 2 if isinstance(error, UsageError | ContractError | UnknownName) else 1
     except KeyboardInterrupt:
         return 130
     return 0
@@ -146,6 +148,8 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
         traceback.print_exception(kind, error, trace)
     elif isinstance(error, KeyboardInterrupt):
         return
+    elif isinstance(error, BrokenPipeError):  # whoever read us (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         german, english = (f" für {error.filename}", f" for {error.filename}") if error.filename else ("", "")
         say(by_locale(f"Kein Platz mehr auf dem Datenträger{german}.", f"No space left on the disk{english}."))

@@ -6,15 +6,16 @@ __all__ = ["command"]
 
 import re
 import shlex
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.console import data, say
+from cli.console import data, data_json, say
 from stadtgrund.catalog import checks
 from stadtgrund.catalog.skeleton import LAENDER, Skeleton, ags_of, crs_of
-from stadtgrund.errors import ContractError, UsageError, by_locale
+from stadtgrund.errors import ContractError, StadtgrundError, UsageError, by_locale
 from stadtgrund.settings import ROOT
 
 _STORAGE = ("EPSG:25832", "EPSG:25833")
@@ -34,6 +35,8 @@ def command(
     box: Annotated[
         str | None, typer.Option("--box", metavar="W,S,O,N", help="Ausdehnung der Stadt in Grad; sonst ganz Deutschland.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur prüfen und zeigen, was angelegt würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON.")] = False,
 ) -> None:
     """Einen Deployment-Ordner für eine Stadt anlegen: deployment.yml, server.yml, profiles.yml, Ordner für Verträge.
 
@@ -47,14 +50,20 @@ def command(
     _refuse(place)
     if not skeleton.title:
         raise UsageError(by_locale("--title ist leer.", "--title is empty."), remedy="--title Kaiserslautern")
-    for name in ("datasets", "keys", "styles"):
-        (place / name).mkdir(parents=True, exist_ok=True)
-    for name, text in skeleton.files().items():
-        (place / name).write_text(text, encoding="utf-8")
-    problems = checks.check(place)
-    if problems:
-        raise ContractError(problems)
+    if dry_run:
+        with tempfile.TemporaryDirectory() as aside:
+            _write(skeleton, Path(aside) / place.name)
+    else:
+        _write(skeleton, place)
+    if as_json:
+        known = {"ags": skeleton.ags, "title": skeleton.title, "crs": skeleton.crs, "box": skeleton.box}
+        data_json({"folder": place, **known, "files": sorted(skeleton.files()), "written": not dry_run})
+        return
     data(str(place))
+    if dry_run:
+        files = ", ".join(sorted(skeleton.files()))
+        say(by_locale(f"Probe, nichts angelegt. Angelegt würden: {files}.", f"Dry run, nothing was made. It would have: {files}."))
+        return
     shown = shlex.quote(str(place))
     say(
         by_locale(
@@ -72,6 +81,23 @@ def command(
     say(by_locale("Als Nächstes:", "Next:"))
     say(f"  stadtgrund --config {shown} init /pfad/zu/stadtteile.shp --output stadtteile.yaml")
     say(f"  make run CONFIG={shown}")
+
+
+def _write(skeleton: Skeleton, place: Path) -> None:
+    """Write the folder, and check it as `stadtgrund check` does."""
+    try:
+        for name in ("datasets", "keys", "styles"):
+            (place / name).mkdir(parents=True, exist_ok=True)
+        for name, text in skeleton.files().items():
+            (place / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StadtgrundError(
+            by_locale(f"{place} lässt sich nicht anlegen: {error.strerror}.", f"{place} cannot be made: {error.strerror}."),
+            remedy=by_locale("Nennen Sie einen anderen Ort.", "Name another place."),
+        ) from error
+    problems = checks.check(place)
+    if problems:
+        raise ContractError(problems)
 
 
 def _titled(name: str) -> str:

@@ -13,15 +13,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.console import say
+from stadtgrund.errors import by_locale
 
-_NAMES = {"extract": "lesen und ablegen", "quality": "prüfen", "publish": "veröffentlichen"}
+_NAMES = {
+    "extract": ("lesen und ablegen", "read and stage"),
+    "quality": ("prüfen", "check"),
+    "publish": ("veröffentlichen", "publish"),
+    "write": ("schreiben", "write"),
+    "seed": ("Kacheln erzeugen", "make tiles"),
+}
 _EVERY_S = 5.0
 
 
 class LoadProgress:
     """Takes the pipeline's progress calls; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str | None = None) -> None:
+        self.unit = unit or by_locale("Zeilen", "rows")
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._at: tuple[str, str] = ("", "")
@@ -59,13 +67,15 @@ class LoadProgress:
         new = (dataset, phase) != self._at
         if new:
             self._at, self._started, self._told = (dataset, phase), now, now
-        label = f"{dataset}: {_NAMES.get(phase, phase)}"
-        rate = f"{done:,}".replace(",", ".") + f" Zeilen, {done / max(now - self._started, 0.001):,.0f}/s".replace(",", ".") if done else ""
+        label = f"{dataset}: {by_locale(*_NAMES[phase])}"
+        speed = done / max(now - self._started, 0.001)
+        numbers = by_locale(f"{done:,} {speed:,.0f}".replace(",", "."), f"{done:,} {speed:,.0f}").split()
+        rate = f"{numbers[0]} {self.unit}, {numbers[1]}/s" if done else ""
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task(label, total=total, rate=rate)
             self._bar.update(self._task, description=label, completed=done, total=total, rate=rate)
-        elif new and phase == "extract":
+        elif new and phase in ("extract", "write", "seed"):
             say(f"{label} …")
         elif done and now - self._told >= _EVERY_S:
             self._told = now

@@ -200,7 +200,8 @@ def _visible(contract: Contract, deployment: Deployment) -> list[dict[str, objec
 
 def _take_effect(dataset: str, answers: Answers) -> None:
     """Log the decision and give each profile what it may now see, from the contract as it stands in the file."""
-    from stadtgrund.query.form_filter import compile_text, compile_where  # database and parser: not for a dry run or a question unanswered
+    # Database and parser: not for a dry run or a question unanswered.
+    from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
     from stadtgrund.store import forms, releases
 
     context.configure(context.settings().deployment.config, debug=context.debug())  # the folder was read before it was written
@@ -210,7 +211,7 @@ def _take_effect(dataset: str, answers: Answers) -> None:
         db = context.database()
         with db.connect("owner") as connection:
             releases.record(connection, contract, "release", answers.by, asdict(answers))
-        forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text)
+        forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
     except StadtgrundError:
         say(
             by_locale(

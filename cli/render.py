@@ -11,11 +11,12 @@ import typer
 import yaml
 
 from cli import context
-from cli.console import data, say
+from cli.console import data, data_json
+from cli.output import as_current, as_file
 from server.city import City
 from stadtgrund.catalog import access, resources
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import StadtgrundError, UsageError, by_locale, unknown
+from stadtgrund.errors import UsageError, unknown
 from stadtgrund.identity import OPEN
 
 _URL = "${PUBLIC_URL:-http://localhost:5000}"
@@ -83,6 +84,8 @@ def command(
     profile: Annotated[str, typer.Option("--profile", metavar="PROFIL", help="Für wen: open oder verwaltung.")] = OPEN,
     output: Annotated[Path | None, typer.Option("--output", metavar="DATEI", help="Wohin; - ist die Standardausgabe.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Nur prüfen, ob die Datei dem entspricht; Ende mit 1, wenn nicht.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Das Ergebnis als JSON; mit --output - die Konfiguration.")] = False,
 ) -> None:
     """Die pygeoapi.yml eines Deployments schreiben, ohne Datenbank; sie wird mit eingecheckt.
 
@@ -100,12 +103,11 @@ def command(
     text = render(deployment, profile)
     path = output or deployment.folder / ("pygeoapi.yml" if profile == OPEN else f"pygeoapi.{profile}.yml")
     if str(path) == "-":
-        data(text.rstrip("\n"))
+        if as_json:
+            data_json(configuration(deployment, profile))
+        else:
+            data(text.rstrip("\n"))
     elif check:
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            state = by_locale("fehlt", "is missing") if not path.is_file() else by_locale("ist veraltet", "is out of date")
-            raise StadtgrundError(f"{path} {state}.", remedy=by_locale("Schreiben: stadtgrund render", "Write it: stadtgrund render"))
-        say(by_locale(f"{path} ist aktuell.", f"{path} is up to date."))
+        as_current(path, text, as_json=as_json, remedy="stadtgrund render")
     else:
-        path.write_text(text, encoding="utf-8")
-        data(str(path))
+        as_file(path, text, dry_run=dry_run, as_json=as_json, profile=profile)

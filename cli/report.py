@@ -13,7 +13,9 @@ from psycopg.rows import dict_row
 
 from cli import context
 from cli.console import data, data_json
-from stadtgrund.errors import NotFound, by_locale
+from stadtgrund.catalog.contract import Text
+from stadtgrund.errors import NotFound, UnknownName, by_locale
+from stadtgrund.store import versions
 
 
 def command(
@@ -26,6 +28,8 @@ def command(
 ) -> None:
     """Den Bericht einer Ladung zeigen: Zeilen, Befunde, Lagegenauigkeit, wer den Datensatz sieht.
 
+    Ohne --dry-run: der Befehl schreibt nichts.
+
     \b
     Beispiel: stadtgrund report schulen
               stadtgrund report schulen --version 3 --rows
@@ -33,8 +37,9 @@ def command(
     from etl.report import as_text
 
     contract = context.deployment().contract(dataset)
+    db = context.database()
     with (
-        context.database().connect("owner", application="stadtgrund report") as connection,
+        db.connect("owner", application="stadtgrund report") as connection,
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         run = cursor.execute(
@@ -47,17 +52,25 @@ def command(
             {"dataset": dataset, "version": version},
         ).fetchone()
         if run is None:
+            numbers = [str(known.version) for known in versions.history(db, dataset)]
+            if numbers:
+                raise UnknownName(f"Version von {dataset}", f"version of {dataset}", str(version), numbers)
             raise NotFound(
-                by_locale(f"{dataset} hat keinen Bericht{f' zu Version {version}' if version else ''}.", f"{dataset} has no report."),
+                by_locale(f"{dataset} hat keinen Bericht.", f"{dataset} has no report."),
                 remedy=by_locale(f"Laden Sie den Datensatz: stadtgrund load {dataset}", f"Load the dataset: stadtgrund load {dataset}"),
             )
-        report = _complete(dict(run), dataset, contract.title.de)
+        report = _complete(dict(run), dataset, contract.title)
         if as_json:
             data_json(report)
         else:
             data(as_text(report))
             if version is None and (since := _unchanged_since(cursor, dataset, run["run"])):
-                data(f"  Quelle zuletzt geprüft am {since:%d.%m.%Y %H:%M} UTC: unverändert.")
+                data(
+                    by_locale(
+                        f"  Quelle zuletzt geprüft am {since:%d.%m.%Y %H:%M} UTC: unverändert.",
+                        f"  Source last checked on {since:%Y-%m-%d %H:%M} UTC: unchanged.",
+                    )
+                )
         if not rows:
             return
         rejected = cursor.execute(
@@ -68,7 +81,8 @@ def command(
                 data_json(row)
             else:
                 values = ", ".join(f"{name}={value}" for name, value in row["row"].items() if value not in (None, ""))
-                data(f"  Zeile {row['sg_row']}{f', {row["field"]}' if row['field'] else ''}: {row['reason']} | {values}")
+                place = by_locale("Zeile", "Row") + f" {row['sg_row']}" + (f", {row['field']}" if row["field"] else "")
+                data(f"  {place}: {row['reason']} | {values}")
 
 
 def _unchanged_since(cursor: Cursor[dict[str, Any]], dataset: str, run: int) -> datetime | None:
@@ -79,16 +93,24 @@ def _unchanged_since(cursor: Cursor[dict[str, Any]], dataset: str, run: int) -> 
     return found["checked"] if found else None
 
 
-def _complete(run: dict[str, Any], dataset: str, title: str) -> dict[str, Any]:
+def _complete(run: dict[str, Any], dataset: str, title: Text) -> dict[str, Any]:
     """Return the stored report; of a run that was killed, what is known of it."""
     stored = run.pop("report") or {}
     started = run.pop("started_at")
-    known = {"dataset": dataset, "title": title, "findings": [], "notes": [], "access": [], "seconds_by_phase": {}}
+    known = {
+        "dataset": dataset,
+        "title": title.de,
+        "title_en": title.get("en"),
+        "findings": [],
+        "notes": [],
+        "access": [],
+        "seconds_by_phase": {},
+    }
     if stored.get("ended") or run["status"] == "running":
         stored = (
-            {"error": "Der Prozess wurde beendet, bevor die Ladung fertig war."}
+            {"error": by_locale("Der Prozess wurde beendet, bevor die Ladung fertig war.", "The process ended before the load was done.")}
             if stored
-            else {"error": f"Läuft seit {started:%d.%m.%Y %H:%M} UTC."}
+            else {"error": by_locale(f"Läuft seit {started:%d.%m.%Y %H:%M} UTC.", f"Running since {started:%Y-%m-%d %H:%M} UTC.")}
         )
     report = known | {name: value for name, value in run.items() if value is not None} | stored
     return {name: report[name] for name in sorted(report)}

@@ -10,8 +10,8 @@ import typer
 
 from cli import context
 from cli.console import data, data_json, say
-from stadtgrund.errors import NotFound, by_locale
-from stadtgrund.query.form_filter import compile_text, compile_where
+from stadtgrund.errors import NotFound, UnknownName, by_locale
+from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import versions
 from stadtgrund.store.versions import Version
 
@@ -39,6 +39,8 @@ def command(
         for version in known:
             _tell(version, as_json=as_json)
         return
+    if to is not None and known and to not in (numbers := [version.version for version in known]):
+        raise UnknownName(f"Version von {dataset}", f"version of {dataset}", str(to), map(str, numbers))
     chosen = to or next((version.version for version in known[1:] if version.dropped_at is None), None)
     if chosen is None:
         raise NotFound(
@@ -47,9 +49,13 @@ def command(
         )
     if dry_run:
         versions.check_rollback(db, contract, chosen)
+        if as_json:
+            data_json({"dataset": dataset, "origin": f"rollback:{chosen}", "dry_run": True})
         say(by_locale(f"Probe: {dataset} bekäme die Zeilen von Version {chosen}.", f"Dry run: {dataset} would get the rows of {chosen}."))
         return
-    made = versions.rollback(db, deployment, contract, chosen, compile_where=compile_where, compile_text=compile_text)
+    made = versions.rollback(
+        db, deployment, contract, chosen, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles
+    )
     _tell(made, as_json=as_json)
     for state in made.states:
         say(f"  {state.profile}: {by_locale(state.reason.de, state.reason.get('en'))}")

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 import demo
 from cli import context, ports
 from cli.children import Children, Ended, signals_end_us
-from cli.console import data, say
+from cli.console import data, data_json, say
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import SetupError, StadtgrundError, by_locale
 from stadtgrund.settings import ROOT, Secret, Settings
@@ -35,7 +35,10 @@ _STAMP = ".stand"
 _READY_S = 60.0
 
 
-def command() -> None:
+def command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur prüfen und zeigen, was geschähe.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Die Adressen als eine Zeile JSON, sobald die API antwortet.")] = False,
+) -> None:
     """Alles auf einmal: PostGIS starten, die Demostadt erzeugen, laden, die API ausliefern.
 
     Ein zweiter Aufruf liefert sofort aus und prüft daneben, ob sich Quellen geändert haben.
@@ -48,7 +51,10 @@ def command() -> None:
     settings = context.settings()
     _refuse_a_taken_port(settings)
     deployment = context.deployment()  # a broken contract is told before anything is started
-    work = _Work(settings, deployment)
+    if dry_run:
+        _rehearse(settings, deployment, as_json=as_json)
+        return
+    work = _Work(settings, deployment, as_json)
     with signals_end_us() as stop:
         try:
             with _postgis(settings) as db, Children(stop) as children:
@@ -69,6 +75,7 @@ class _Work:
 
     settings: Settings
     deployment: Deployment
+    as_json: bool = False
     serves: bool = False
 
     def do(self, db: Database, children: Children) -> None:
@@ -94,7 +101,7 @@ class _Work:
         server = children.start(_verb(self.settings, "serve"))
         _wait_until_it_answers(self.settings, server, children)
         self.serves = True
-        _tell(self.settings, db, key)
+        _tell(self.settings, db, key, as_json=self.as_json)
         return server
 
 
@@ -155,9 +162,13 @@ def demo_is_outdated(folder: Path) -> bool:
     return not stamp.is_file() or stamp.read_text() != stamp_of_demo()
 
 
+def _is_ours_to_generate(settings: Settings, deployment: Deployment) -> bool:
+    return settings.deployment.config == _DEMO and settings.deployment.data is None and demo_is_outdated(deployment.data)
+
+
 def _generate(settings: Settings, deployment: Deployment, children: Children) -> None:
     """Write the demo city's files, where the deployment is the demo and its files are ours to write."""
-    if settings.deployment.config != _DEMO or settings.deployment.data is not None or not demo_is_outdated(deployment.data):
+    if not _is_ours_to_generate(settings, deployment):
         return
     say(by_locale("Die Demostadt wird erzeugt …", "Generating the demo city …"))
     deployment.data.mkdir(parents=True, exist_ok=True)
@@ -219,7 +230,26 @@ def _wait_until_it_answers(settings: Settings, server: subprocess.Popen[bytes], 
     )
 
 
-def _tell(settings: Settings, db: Database, key: Secret | None) -> None:
+def _rehearse(settings: Settings, deployment: Deployment, *, as_json: bool) -> None:
+    """Tell what `run` would do; the port was free and the contracts were right."""
+    private = settings.database.url is None
+    starts = private and not embedded.status(embedded.locate(settings.paths)).running
+    generates = _is_ours_to_generate(settings, deployment)
+    if as_json:
+        known = {"url": f"{settings.server.public_url}/", "datasets": list(deployment.contracts)}
+        data_json({**known, "starts_postgis": starts, "generates_demo": generates, "dry_run": True})
+        return
+    steps = [by_locale("Probe. Geschähe:", "Dry run. This would be done:")]
+    if starts:
+        steps.append(by_locale("PostGIS starten", "start PostGIS"))
+    if generates:
+        steps.append(by_locale("die Demostadt erzeugen", "generate the demo city"))
+    names = ", ".join(deployment.contracts) or by_locale("keine Datensätze", "no datasets")
+    steps += [by_locale(f"laden: {names}", f"load: {names}"), by_locale("ausliefern", "serve") + f": {settings.server.public_url}/"]
+    data("\n  ".join(steps))
+
+
+def _tell(settings: Settings, db: Database, key: Secret | None, *, as_json: bool) -> None:
     """Print what to open, and the first time the key: data, on stdout."""
     url = settings.server.public_url
     with db.connect("open") as connection:
@@ -227,6 +257,10 @@ def _tell(settings: Settings, db: Database, key: Secret | None) -> None:
             "SELECT dataset FROM p_open.sg_state WHERE collection -> 'tiles' IS NOT NULL"
             " ORDER BY (collection -> 'facts' ->> 'count')::bigint DESC, dataset LIMIT 1"
         ).fetchone()
+    if as_json:
+        first = {"collection": f"{url}/collections/{row[0]}"} if row else {}
+        data_json({"url": f"{url}/", **first, **({"key": key.reveal(), "key_file": api_keys.key_file(db)} if key else {})})
+        return
     lines = [(by_locale("Startseite", "Start page"), f"{url}/")]
     if row:
         name = row[0]
@@ -243,11 +277,6 @@ def _tell(settings: Settings, db: Database, key: Secret | None) -> None:
     for name, value in lines:
         data(f"  {name:<{width}}  {value}")
     if key:
-        data(
-            by_locale(
-                f"  Er steht auch in {settings.paths.secrets / 'verwaltung.key'}.",
-                f"  It is in {settings.paths.secrets / 'verwaltung.key'} too.",
-            )
-        )
+        data(by_locale(f"  Er steht auch in {api_keys.key_file(db)}.", f"  It is in {api_keys.key_file(db)} too."))
     data("")
     data(by_locale("  Strg-C beendet alles.", "  Ctrl-C ends everything."))

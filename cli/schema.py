@@ -4,14 +4,15 @@ from __future__ import annotations
 
 __all__ = ["command"]
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.console import data, say
+from cli.console import data, data_json
+from cli.output import as_current, as_file
 from stadtgrund.catalog import schema
-from stadtgrund.errors import StadtgrundError, by_locale
 from stadtgrund.settings import ROOT
 
 COMMITTED = ROOT / "docs" / "schema" / "contract.json"
@@ -22,6 +23,8 @@ def command(
     check: Annotated[
         bool, typer.Option("--check", help="Nur prüfen, ob docs/schema/contract.json dem entspricht; Ende mit 1, wenn nicht.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="In einer Zeile; mit --output und --check das Ergebnis.")] = False,
 ) -> None:
     """Das JSON-Schema der Verträge ausgeben, mit deutschen Beschreibungen.
 
@@ -34,23 +37,10 @@ def command(
     """
     text = schema.text()
     if check:
-        if not COMMITTED.is_file() or COMMITTED.read_text(encoding="utf-8") != text:
-            raise StadtgrundError(
-                by_locale(f"{COMMITTED} ist veraltet.", f"{COMMITTED} is out of date."),
-                remedy=by_locale(
-                    "Schreiben: stadtgrund schema --output docs/schema/contract.json",
-                    "Write: stadtgrund schema --output docs/schema/contract.json",
-                ),
-            )
-        say(by_locale(f"{COMMITTED} ist aktuell.", f"{COMMITTED} is up to date."))
-    elif output is None:
-        data(text.rstrip("\n"))
+        as_current(COMMITTED, text, as_json=as_json, remedy="stadtgrund schema --output docs/schema/contract.json")
+    elif output is not None:
+        as_file(output, text, dry_run=dry_run, as_json=as_json)
+    elif as_json:
+        data_json(json.loads(text))
     else:
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StadtgrundError(
-                by_locale(f"{output} kann nicht geschrieben werden: {error.strerror}.", f"{output} cannot be written: {error.strerror}."),
-                remedy=by_locale("Einen anderen Ort angeben: --output.", "Give another place: --output."),
-            ) from error
-        data(str(output))
+        data(text.rstrip("\n"))

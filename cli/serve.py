@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import context, ports
-from cli.console import say
+from cli.console import data_json, say
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.settings import Settings
 
@@ -19,10 +19,12 @@ def command(
     host: Annotated[str | None, typer.Option("--host", help="Adresse, auf der gelauscht wird; sonst STADTGRUND_HOST (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port; sonst STADTGRUND_PORT (5000).")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="Prozesse; sonst STADTGRUND_WORKERS (2).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Adresse und Prozess als eine Zeile JSON, bevor gelauscht wird.")] = False,
 ) -> None:
     """Die API ausliefern, bis Strg-C kommt.
 
     Neue Versionen und Verträge gelten ohne Neustart. Eine Zeile je Anfrage steht auf stderr.
+    Ohne --dry-run: der Befehl schreibt nichts; ob alles da ist, sagen stadtgrund check und stadtgrund doctor.
 
     \b
     Beispiel: stadtgrund serve
@@ -35,6 +37,8 @@ def command(
     settings = Settings.from_environment()
     _refuse_a_taken_port(settings)
     _check(settings)
+    if as_json:
+        data_json({"url": f"{settings.server.public_url}/", "pid": os.getpid(), "workers": settings.server.workers})
     say(by_locale(f"Stadtgrund antwortet unter {settings.server.public_url}/", f"Stadtgrund answers at {settings.server.public_url}/"))
     _serve(settings)
 
@@ -57,7 +61,7 @@ def _check(settings: Settings) -> None:
     """Find out here, in one sentence, what would else end each worker: a broken file of the deployment, a database that is not set up."""
     from processes import rules
     from server.city import City
-    from server.planner import ViewerFile
+    from server.viewer_file import ViewerFile
 
     City.read(settings.deployment.config)
     rules.read(settings.deployment.config)

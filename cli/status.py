@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from cli import context
 from cli.console import data, data_json
 from stadtgrund.catalog.contract import Contract
+from stadtgrund.errors import by_locale
 
 _RHYTHM = {
     "daily": ("täglich", timedelta(days=2)),
@@ -23,6 +24,7 @@ _RHYTHM = {
     "irregular": ("unregelmäßig", None),
     "once": ("einmalig", None),
 }
+"""Promised rhythm → its German name, and the age from which a dataset is overdue."""
 _STATUS = {
     "running": "läuft",
     "published": "veröffentlicht",
@@ -30,6 +32,22 @@ _STATUS = {
     "stopped": "angehalten",
     "failed": "fehlgeschlagen",
 }
+_RELEASE = {
+    "open": ("öffentlich", "public"),
+    "restricted": ("öffentlich, eingeschränkt", "public, restricted"),
+    "draft": ("Entwurf", "draft"),
+    "closed": ("nur Verwaltung", "administration only"),
+    "not loaded": ("–", "–"),
+}
+_HEADS = (
+    ("Datensatz", "Dataset"),
+    ("Version", "Version"),
+    ("Zeilen", "Rows"),
+    ("Alter", "Age"),
+    ("Rhythmus", "Rhythm"),
+    ("Freigabe", "Release"),
+    ("Letzte Ladung", "Last load"),
+)
 _QUERY = """
 SELECT d.dataset, v.version, v.rows, v.origin, v.source_time, v.published_at, r.status AS last_status, r.started_at AS last_run,
        (SELECT s.form FROM meta.state s WHERE s.dataset = d.dataset AND s.profile = 'open') AS open_form
@@ -43,6 +61,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Ein JSON-Objekt je Datensatz und Zeile.")] = False,
 ) -> None:
     """Zeigen, was veröffentlicht ist: Version, Zeilen, Alter gegen den Rhythmus, Freigabe, letzte Ladung.
+
+    Ohne --dry-run: der Befehl schreibt nichts.
 
     \b
     Beispiel: stadtgrund status
@@ -61,9 +81,8 @@ def command(
         for line in lines:
             data_json(line)
         return
-    heads = ("Datensatz", "Version", "Zeilen", "Alter", "Rhythmus", "Freigabe", "Letzte Ladung")
-    table = [heads, *(_cells(line) for line in lines)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
+    table = [tuple(by_locale(*head) for head in _HEADS), *(_cells(line) for line in lines)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_HEADS))]
     for row in table:
         data(
             "  ".join(
@@ -100,22 +119,16 @@ def _line(contract: Contract, row: dict[str, Any], now: datetime) -> dict[str, A
 
 
 def _cells(line: dict[str, Any]) -> tuple[str, ...]:
-    releases = {
-        "open": "öffentlich",
-        "restricted": "öffentlich, eingeschränkt",
-        "draft": "Entwurf",
-        "closed": "nur Verwaltung",
-        "not loaded": "–",
-    }
     age = "–" if line["age_days"] is None else f"{line['age_days']} d" + (" !" if line["overdue"] else "")
-    last = f"{_STATUS[line['last_status']]} {line['last_run']:%d.%m.%Y %H:%M}" if line["last_status"] else "–"
-    rows = "Raster" if line["raster"] else "–" if line["rows"] is None else f"{line['rows']:,}".replace(",", ".")
+    status, when, rhythm = line["last_status"], line["last_run"], line["rhythm"]
+    last = by_locale(f"{_STATUS[status]} {when:%d.%m.%Y %H:%M}", f"{status} {when:%Y-%m-%d %H:%M}") if status else "–"
+    rows = "–" if line["rows"] is None else by_locale(f"{line['rows']:,}".replace(",", "."), f"{line['rows']:,}")
     return (
         line["dataset"],
         str(line["version"] or "–"),
-        rows,
+        "Raster" if line["raster"] else rows,
         age,
-        _RHYTHM[line["rhythm"]][0] if line["rhythm"] else "–",
-        releases[line["release"]],
+        by_locale(_RHYTHM[rhythm][0], rhythm) if rhythm else "–",
+        by_locale(*_RELEASE[line["release"]]),
         last,
     )

@@ -12,7 +12,7 @@ import typer
 from cli import context
 from cli.console import data, data_json
 from stadtgrund.errors import by_locale
-from stadtgrund.query.form_filter import compile_text, compile_where
+from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import versions
 
 
@@ -41,6 +41,7 @@ def command(
         reason=reason,
         compile_where=compile_where,
         compile_text=compile_text,
+        compile_tiles=compile_tiles,
         dry_run=dry_run,
     )
     for state in states:

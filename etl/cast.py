@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from etl import scalars
 from stadtgrund.catalog.contract import FieldType
+from stadtgrund.language import BadValue, say
 
 _INTEGER = r"^-?\d{1,18}$"  # Arrow takes no plus sign: that goes the slow way
 _NUMBER = r"^-?(\d{1,300}\.?\d*|\.\d+)$"
@@ -42,7 +43,7 @@ _STORAGE: dict[FieldType, pa.DataType] = {
 
 @dataclass(frozen=True)
 class CastError:
-    """A value that does not fit: position in the batch and the German reason."""
+    """A value that does not fit: position in the batch and the reason."""
 
     index: int
     reason: str
@@ -126,13 +127,16 @@ def _from_floats(column: pa.Array, kind: FieldType) -> tuple[pa.Array, list[Cast
     if kind == "number":
         bad = np.isinf(values)
         return pa.array(values, pa.float64(), mask=missing | bad), [
-            CastError(int(i), "unendlich ist keine Zahl") for i in np.flatnonzero(bad)
+            CastError(int(i), say("unendlich ist keine Zahl", "infinity is no number")) for i in np.flatnonzero(bad)
         ]
     with np.errstate(invalid="ignore"):
         bad = ~missing & ((values != np.floor(values)) | (np.abs(values) >= _WHOLE_FLOAT))
     whole = np.where(missing | bad, 0, values).astype(np.int64)
     return pa.array(whole, pa.int64(), mask=missing | bad), [
-        CastError(int(i), f"„{_float_text(float(values[i]))}“ ist keine ganze Zahl") for i in np.flatnonzero(bad)
+        CastError(
+            int(i), say(f"„{_float_text(float(values[i]))}“ ist keine ganze Zahl", f"“{_float_text(float(values[i]))}” is no whole number")
+        )
+        for i in np.flatnonzero(bad)
     ]
 
 
@@ -220,7 +224,9 @@ def _rejecting_nul(text: pa.Array) -> tuple[pa.Array, list[CastError]]:
     if not pc.any(bad).as_py():
         return text, []
     places = np.flatnonzero(bad.to_numpy(zero_copy_only=False))
-    return pc.if_else(bad, None, text), [CastError(int(place), "der Text enthält das Zeichen U+0000") for place in places]
+    return pc.if_else(bad, None, text), [
+        CastError(int(place), say("der Text enthält das Zeichen U+0000", "the text has the character U+0000")) for place in places
+    ]
 
 
 def _float_text(value: float | None) -> str | None:
@@ -237,7 +243,7 @@ def numeric_bytes(value: Decimal) -> bytes:
     """Return `value` in the binary form of PostgreSQL's numeric (src/backend/utils/adt/numeric.c, numeric_recv)."""
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise ValueError(f"„{value}“ ist keine Zahl")
+        raise BadValue(f"„{value}“ ist keine Zahl", f"“{value}” is no number")
     if exponent > 0:
         digits, exponent = (*digits, *([0] * exponent)), 0
     scale = -exponent
@@ -253,5 +259,5 @@ def numeric_bytes(value: Decimal) -> bytes:
     while groups and groups[-1] == 0:
         groups.pop()
     if scale > 16383 or weight > 32766:
-        raise ValueError(f"„{value}“ hat zu viele Stellen")
+        raise BadValue(f"„{value}“ hat zu viele Stellen", f"“{value}” has too many digits")
     return struct.pack(f"!hhHH{len(groups)}h", len(groups), weight if groups else 0, 0x4000 if sign and groups else 0, scale, *groups)

@@ -1,8 +1,8 @@
-"""What a rule found: a count, a German sentence, some examples."""
+"""What a rule found: a count, a sentence in the language of the locale, some examples."""
 
 from __future__ import annotations
 
-__all__ = ["DEFAULTS", "Finding", "format_count", "outcome_of"]
+__all__ = ["DEFAULTS", "Finding", "english_count", "format_count", "outcome_of"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,3 +56,8 @@ def outcome_of(contract: Contract) -> Callable[[str, str | None], str]:
 def format_count(count: int, one: str, many: str) -> str:
     """Return "1 Zeile", "12.345 Zeilen": the number as Germans write it."""
     return f"{count:,}".replace(",", ".") + f" {one if count == 1 else many}"
+
+
+def english_count(count: int, one: str, many: str) -> str:
+    """Return "1 row", "12,345 rows": the number as the English write it."""
+    return f"{count:,} {one if count == 1 else many}"

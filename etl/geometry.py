@@ -18,6 +18,7 @@ from shapely import GeometryType as Kind
 
 from stadtgrund.catalog.contract import Geometry
 from stadtgrund.catalog.contract import GeometryType as Declared
+from stadtgrund.language import say
 
 _SINGLE: dict[Declared, Kind] = {
     "Point": Kind.POINT,
@@ -34,20 +35,20 @@ _MAKE = {
     Kind.MULTIPOLYGON: shapely.multipolygons,
 }
 _NAMES = {
-    Kind.POINT: "ein Punkt",
-    Kind.LINESTRING: "eine Linie",
-    Kind.LINEARRING: "ein Ring",
-    Kind.POLYGON: "eine Fläche",
-    Kind.MULTIPOINT: "mehrere Punkte",
-    Kind.MULTILINESTRING: "mehrere Linien",
-    Kind.MULTIPOLYGON: "mehrere Flächen",
-    Kind.GEOMETRYCOLLECTION: "eine Sammlung verschiedener Geometrien",
+    Kind.POINT: ("ein Punkt", "a point"),
+    Kind.LINESTRING: ("eine Linie", "a line"),
+    Kind.LINEARRING: ("ein Ring", "a ring"),
+    Kind.POLYGON: ("eine Fläche", "an area"),
+    Kind.MULTIPOINT: ("mehrere Punkte", "several points"),
+    Kind.MULTILINESTRING: ("mehrere Linien", "several lines"),
+    Kind.MULTIPOLYGON: ("mehrere Flächen", "several areas"),
+    Kind.GEOMETRYCOLLECTION: ("eine Sammlung verschiedener Geometrien", "a collection of several geometries"),
 }
 
 
 @dataclass(frozen=True)
 class GeometryError:
-    """A geometry that cannot be published: position in the batch, rule and German reason."""
+    """A geometry that cannot be published: position in the batch, rule and reason."""
 
     index: int
     rule: str
@@ -115,7 +116,9 @@ class Shaper:
         for index in np.flatnonzero(shapely.is_missing(shapes) & wkb.is_valid().to_numpy(zero_copy_only=False)):
             shapes[index] = shapely.from_wkb(raw[index], on_invalid="fix")
             if shapes[index] is None:
-                errors.append(GeometryError(int(index), "valid_geometry", "die Geometrie ist nicht lesbar"))
+                errors.append(
+                    GeometryError(int(index), "valid_geometry", say("die Geometrie ist nicht lesbar", "the geometry cannot be read"))
+                )
             else:
                 self.counts.closed += 1
         return shapes, errors
@@ -137,7 +140,17 @@ class Shaper:
         if not len(self.raw_sample):
             self.raw_sample = shapely.get_coordinates(shapes)[:1000]
         shapes, lost = self._reproject(shapes)
-        errors += [GeometryError(int(i), "crs", "die Koordinaten lassen sich nicht in das Lagebezugssystem umrechnen") for i in lost]
+        errors += [
+            GeometryError(
+                int(i),
+                "crs",
+                say(
+                    "die Koordinaten lassen sich nicht in das Lagebezugssystem umrechnen",
+                    "the coordinates cannot be transformed into the CRS",
+                ),
+            )
+            for i in lost
+        ]
         shapes, wrong = self._typed(shapes)
         errors += wrong
         invalid = ~shapely.is_missing(shapes) & ~shapely.is_valid(shapes)
@@ -197,7 +210,16 @@ class Shaper:
         have = shapely.get_type_id(shapes)
         for index in np.flatnonzero((have != right) & (have != -1)):
             kind = Kind(int(have[index]))
-            errors.append(GeometryError(int(index), "geometry_type", f"die Geometrie ist {_NAMES[kind]}; der Vertrag verlangt {declared}"))
+            errors.append(
+                GeometryError(
+                    int(index),
+                    "geometry_type",
+                    say(
+                        f"die Geometrie ist {_NAMES[kind][0]}; der Vertrag verlangt {declared}",
+                        f"the geometry is {_NAMES[kind][1]}; the contract asks for {declared}",
+                    ),
+                )
+            )
             shapes[index] = None
         return shapes, errors
 
@@ -215,7 +237,12 @@ class Shaper:
                 shapes[index] = None
                 errors.append(
                     GeometryError(
-                        int(index), "valid_geometry", "die Geometrie ist ungültig und lässt sich nicht im verlangten Typ reparieren"
+                        int(index),
+                        "valid_geometry",
+                        say(
+                            "die Geometrie ist ungültig und lässt sich nicht im verlangten Typ reparieren",
+                            "the geometry is invalid and cannot be repaired in the declared type",
+                        ),
                     )
                 )
                 continue
@@ -246,7 +273,14 @@ class Shaper:
             away = (bounds[:, 0] > xmax) | (bounds[:, 2] < xmin) | (bounds[:, 1] > ymax) | (bounds[:, 3] < ymin)
         self.counts.outside += int(away.sum())
         return [
-            GeometryError(int(i), "within", f"die Geometrie liegt außerhalb der Stadt (bei {bounds[i, 0]:.2f} / {bounds[i, 1]:.2f})")
+            GeometryError(
+                int(i),
+                "within",
+                say(
+                    f"die Geometrie liegt außerhalb der Stadt (bei {bounds[i, 0]:.2f} / {bounds[i, 1]:.2f})",
+                    f"the geometry lies outside the city (at {bounds[i, 0]:.2f} / {bounds[i, 1]:.2f})",
+                ),
+            )
             for i in np.flatnonzero(away)
         ]
 

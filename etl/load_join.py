@@ -47,7 +47,7 @@ def load_join(load: Loading, run: Run) -> None:
     normalisers = {key: keys.normaliser(key, load.deployment.keys) for key in used}
     with load.phase("stage"), connection.transaction():
         load.progress(contract.id, "extract", 0, None)
-        joined = joins.join(connection, contract, left, right, table, run.id, report.recipe, normalisers)
+        joined = joins.join(connection, contract, left, right, table, run.id, report.recipe, normalisers, load.id_key)
     report.rows_in, report.rows_rejected, report.join = joined.rows_in, joined.dropped, joined.facts
     report.findings += joined.findings
     with load.phase("quality"):

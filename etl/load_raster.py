@@ -71,5 +71,5 @@ def _check_raster(load: Loading, facts: raster.RasterFacts) -> None:
             remedy=by_locale("Prüfen Sie source.crs und die box in deployment.yml.", "Check source.crs and the box in deployment.yml."),
         )
     if facts.minimum is None:
-        message = "Das Raster hat keine einzige Zelle mit einem Wert."
+        message = by_locale("Das Raster hat keine einzige Zelle mit einem Wert.", "Not one cell of the raster has a value.")
         load.report.findings.append(Finding("nodata", "report", facts.width * facts.height, message))

@@ -15,7 +15,7 @@ from pyproj.exceptions import CRSError
 from etl import placement, quality, stage
 from etl.extract import open_layer
 from etl.extract.layer import Layer, Refused
-from etl.findings import Finding, format_count
+from etl.findings import Finding, english_count, format_count
 from etl.geometry import Shaper
 from etl.loading import Loading
 from etl.transform import Transformer
@@ -45,8 +45,11 @@ def load_rows(load: Loading, run: Run, paths: tuple[Path, ...]) -> None:
         report.notes += layer.notes
         report.rows_skipped = layer.skipped_rows
         if layer.curves:
-            what = format_count(layer.curves, "Geometrie mit Bögen", "Geometrien mit Bögen")
-            report.findings.append(Finding("curves", "repair", layer.curves, f"{what} in Linienzüge umgewandelt.", "geom"))
+            message = by_locale(
+                f"{format_count(layer.curves, 'Geometrie', 'Geometrien')} mit Bögen in Linienzüge umgewandelt.",
+                f"{english_count(layer.curves, 'geometry', 'geometries')} with arcs turned into line segments.",
+            )
+            report.findings.append(Finding("curves", "repair", layer.curves, message, "geom"))
     with load.phase("quality"):
         _check_placement(load, transformer.shaper, final=True)
         shaper = transformer.shaper
@@ -75,7 +78,7 @@ def _transformer(load: Loading, layer: Layer) -> Transformer:
         load.report.operation = replace(operation, source=_crs_name(crs), name=operation.name.replace(_AXES, ""))
         box = load.deployment.box(contract.geometry.srid)
         shaper = Shaper(contract.geometry, crs, box, repair=load.on_fail("valid_geometry", None) == "repair")
-    return Transformer(contract, load.report.recipe, shaper, normalisers, load.on_fail)
+    return Transformer(contract, load.report.recipe, shaper, normalisers, load.on_fail, load.id_key)
 
 
 def _source_crs(load: Loading, layer: Layer) -> str:
@@ -90,7 +93,10 @@ def _source_crs(load: Loading, layer: Layer) -> str:
             ),
         )
     if stated and layer.crs and not _same_crs(stated, layer.crs):
-        message = f"Die Quelle nennt {_crs_name(layer.crs)}, der Vertrag setzt {stated}; es gilt der Vertrag."
+        message = by_locale(
+            f"Die Quelle nennt {_crs_name(layer.crs)}, der Vertrag setzt {stated}; es gilt der Vertrag.",
+            f"The source states {_crs_name(layer.crs)}, the contract sets {stated}; the contract holds.",
+        )
         load.report.findings.append(Finding("crs", "report", 1, message, "geom"))
     return stated or str(layer.crs)
 
@@ -138,13 +144,16 @@ def _count_refused(load: Loading, refused: Iterable[Refused]) -> None:
         index = next(
             (i for i, f in enumerate(load.report.findings) if (f.rule, f.field, f.on_fail) == (item.rule, item.field, "reject")), None
         )
-        sample = (f"Zeile {item.row}: {item.reason}",)
+        sample = (by_locale(f"Zeile {item.row}: {item.reason}", f"row {item.row}: {item.reason}"),)
         count = 1
         if index is not None:
             before = load.report.findings.pop(index)
             count, sample = before.count + 1, (*before.sample, *sample)[:5]
         where = f" in {item.field}" if item.field and item.field != "geom" else ""
-        message = f"{format_count(count, 'Zeile', 'Zeilen')}{where} abgelehnt; {sample[0]}."
+        message = by_locale(
+            f"{format_count(count, 'Zeile', 'Zeilen')}{where} abgelehnt; {sample[0]}.",
+            f"{english_count(count, 'row', 'rows')}{where} rejected; {sample[0]}.",
+        )
         load.report.findings.append(Finding(item.rule, "reject", count, message, item.field, sample))
 
 

@@ -8,20 +8,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from psycopg import sql
 
 from etl import quality, stage
-from etl.findings import Finding, format_count, outcome_of
+from etl.findings import Finding, english_count, format_count, outcome_of
 from etl.report import Access, LoadReport
-from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog import access, release
+from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.recipe import recipe_of
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.query.form_filter import compile_text, compile_where
+from stadtgrund.errors import by_locale
+from stadtgrund.identity import OPEN
+from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
+from stadtgrund.settings import Secret
 from stadtgrund.store import forms, versions
 from stadtgrund.store.database import Database
+from stadtgrund.store.id_key import id_key
 from stadtgrund.store.versions import LoadFacts, Run, StoredFile, Version
 
 
@@ -47,11 +53,16 @@ class Loading:
 
     def __init__(self, db: Database, deployment: Deployment, contract: Contract, *, force: bool, progress: Progress) -> None:
         self.db, self.deployment, self.contract, self.force, self.progress = db, deployment, contract, force, progress
-        self.report = LoadReport(contract.id, contract.title.de, recipe=recipe_of(contract, deployment))
+        self.report = LoadReport(contract.id, contract.title, recipe=recipe_of(contract, deployment))
         self.on_fail = outcome_of(contract)
         self.serving: Version | None = None
         self.source_time: datetime | None = None
         self.scratch: Path = db.paths.var / "tmp" / f"{db.name}-{contract.id}"
+
+    @cached_property
+    def id_key(self) -> Secret | None:
+        """The secret in ids of content; None for a dataset that has ids of its own."""
+        return id_key(self.db) if self.contract.has_content_ids else None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -85,7 +96,14 @@ class Loading:
         """End without a new version; forms and views are brought to what the contract says, where the rows do not depend on it."""
         assert self.serving is not None  # only a serving version can be unchanged
         report = self.report
-        states = forms.reconcile(self.db, self.deployment, self.contract, compile_where=compile_where, compile_text=compile_text)
+        states = forms.reconcile(
+            self.db,
+            self.deployment,
+            self.contract,
+            compile_where=compile_where,
+            compile_text=compile_text,
+            compile_tiles=compile_tiles,
+        )
         report.status, report.version = "unchanged", self.serving.version
         report.rows_published = self.serving.rows
         self._tell_access(states)
@@ -104,12 +122,12 @@ class Loading:
         for finding in quality.unique(connection, contract, run.id, table, self.on_fail):
             report.findings.append(finding)
             report.rows_rejected += finding.count if finding.on_fail == "reject" else 0
-        id_kind = contract.id_field.kind if contract.id_field else "content"
-        if id_kind == "content" and (twins := quality.content_ordinals(connection, table)):
-            what = format_count(twins, "Zeile gleicht einer früheren", "Zeilen gleichen einer früheren")
-            report.findings.append(
-                Finding("content_id", "report", twins, f"{what} in allen Werten; eine laufende Nummer unterscheidet sie.")
+        if self.id_key and (twins := quality.content_ordinals(connection, table, self.id_key)):
+            message = by_locale(
+                f"{format_count(twins, 'Zeile gleicht', 'Zeilen gleichen')} einer früheren in allen Werten; jede hat eine eigene Kennung.",
+                f"{english_count(twins, 'row equals', 'rows equal')} an earlier one in all values; each has an id of its own.",
             )
+            report.findings.append(Finding("content_id", "report", twins, message))
         row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
         assert row is not None  # an aggregate has one row
         report.findings += quality.row_count(contract, row[0], self.serving.rows if self.serving else None)
@@ -153,18 +171,30 @@ class Loading:
                 facts,
                 compile_where=compile_where,
                 compile_text=compile_text,
+                compile_tiles=compile_tiles,
                 files=stored,
                 progress=told,
             )
         report.status, report.version, report.rows_published = "published", version.version, version.rows
         self._tell_access(version.states)
-        if report.rows_rejected:
-            report.next_step = f"Abgelehnte Zeilen ansehen: stadtgrund report {contract.id} --rows"
-        elif contract.protection.checked is None:
-            report.next_step = f"Schutzprüfung: stadtgrund release {contract.id}"
 
     def _tell_access(self, states: Iterable[forms.FormState]) -> None:
-        profiles = self.deployment.profiles
-        self.report.access = [
-            Access(state.profile, profiles[state.profile].title.de, state.form is not None, state.reason.de) for state in states
-        ]
+        contract, report, profiles = self.contract, self.report, self.deployment.profiles
+        report.access = [Access(state.profile, profiles[state.profile].title, state.form is not None, state.reason) for state in states]
+        decision = access.decide(contract, OPEN)
+        if decision.form:
+            left_out = Text(de="Im Vertrag weggelassen.", en="Left out by the contract.")
+            report.not_open = {
+                item.name: decision.withheld.get(item.name, left_out) for item in contract.fields if item.name not in decision.form.fields
+            }
+        steps = []
+        if report.rows_rejected:
+            what = by_locale("Abgelehnte Zeilen ansehen", "Look at the rejected rows")
+            steps.append(f"{what}: stadtgrund report {contract.id} --rows")
+        unchecked = release.unchecked(contract)
+        if release.state(contract).name == "entwurf":
+            steps.append(by_locale("Schutzprüfung", "Protection check") + f": stadtgrund release {contract.id}")
+        elif unchecked:
+            what = by_locale(f"{', '.join(unchecked)} prüfen und freigeben", f"Check and release {', '.join(unchecked)}")
+            steps.append(f"{what}: stadtgrund release {contract.id}")
+        report.next_step = "\n".join(steps)

@@ -151,7 +151,7 @@ def _run(load: Loading) -> LoadReport:
     finally:
         shutil.rmtree(load.scratch, ignore_errors=True)
         if not ended:  # interrupted, or an error nobody foresaw
-            report.status, report.error = "failed", report.error or "unterbrochen"
+            report.status, report.error = "failed", report.error or by_locale("unterbrochen", "interrupted")
             versions.end_run(load.db, run, "failed", report.as_json())
     return report
 

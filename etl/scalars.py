@@ -1,6 +1,6 @@
 """One value from the text that an office wrote: numbers with decimal commas, German dates, ja/nein.
 
-Each function takes a trimmed, non-empty text and returns the value, or raises ValueError with a German reason. They are the slow and
+Each function takes a trimmed, non-empty text and returns the value, or raises ValueError with a reason. They are the slow and
 complete half of `cast.py`, which handles what is regular in whole columns.
 """
 
@@ -15,6 +15,8 @@ import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
+
+from stadtgrund.language import BadValue
 
 GERMANY = ZoneInfo("Europe/Berlin")
 """Times without an offset are German local time."""
@@ -34,25 +36,31 @@ def decimal_value(text: str, decimal: str | None) -> Decimal:
         if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+", whole):
             whole = whole.replace(".", "")
         if "." in whole:
-            raise ValueError(f"„{text}“ ist keine Zahl mit Dezimalkomma: der Punkt trennt keine Tausender")
+            raise BadValue(
+                f"„{text}“ ist keine Zahl mit Dezimalkomma: der Punkt trennt keine Tausender",
+                f"“{text}” is no number with a decimal comma: its point separates no thousands",
+            )
         plain = f"{whole}.{fraction}" if comma else whole
     elif decimal == "." and re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", plain):
         plain = plain.replace(",", "")
     if not _PLAIN.fullmatch(plain):
         if decimal is None and re.fullmatch(r"[+-]?[\d.]*,\d+", plain):
-            raise ValueError(f'„{text}“ hat ein Komma; schreiben Sie decimal: "," in den Vertrag, wenn es das Dezimalzeichen ist')
-        raise ValueError(f"„{text}“ ist keine Zahl")
+            raise BadValue(
+                f'„{text}“ hat ein Komma; schreiben Sie decimal: "," in den Vertrag, wenn es das Dezimalzeichen ist',
+                f'“{text}” has a comma; write decimal: "," into the contract if it is the decimal sign',
+            )
+        raise BadValue(f"„{text}“ ist keine Zahl", f"“{text}” is no number")
     try:
         return Decimal(plain)
     except InvalidOperation as error:
-        raise ValueError(f"„{text}“ ist keine Zahl") from error
+        raise BadValue(f"„{text}“ ist keine Zahl", f"“{text}” is no number") from error
 
 
 def number(text: str, decimal: str | None) -> float:
     """Return a number as a float; one that is too large is refused."""
     value = float(decimal_value(text, decimal))
     if not math.isfinite(value):
-        raise ValueError(f"„{text}“ ist zu groß")
+        raise BadValue(f"„{text}“ ist zu groß", f"“{text}” is too large")
     return value
 
 
@@ -60,9 +68,9 @@ def integer(text: str, decimal: str | None) -> int:
     """Return a whole number, also from `7319000.0` or `7,319E6`."""
     value = decimal_value(text, decimal)
     if abs(value) >= _BIGINT:
-        raise ValueError(f"„{text}“ ist zu groß für eine ganze Zahl")
+        raise BadValue(f"„{text}“ ist zu groß für eine ganze Zahl", f"“{text}” is too large for a whole number")
     if value != value.to_integral_value():
-        raise ValueError(f"„{text}“ ist keine ganze Zahl")
+        raise BadValue(f"„{text}“ ist keine ganze Zahl", f"“{text}” is no whole number")
     return int(value)
 
 
@@ -73,7 +81,7 @@ def boolean(text: str) -> bool:
         return True
     if low in _FALSE:
         return False
-    raise ValueError(f"„{text}“ ist weder ja noch nein")
+    raise BadValue(f"„{text}“ ist weder ja noch nein", f"“{text}” is neither yes nor no")
 
 
 def date_value(text: str, pattern: str | None) -> date:
@@ -86,8 +94,8 @@ def date_value(text: str, pattern: str | None) -> date:
     try:
         return datetime.fromisoformat(text).date()
     except ValueError:
-        expected = _written(pattern) if pattern else "JJJJ-MM-TT oder TT.MM.JJJJ"
-        raise ValueError(f"„{text}“ ist kein Datum (erwartet: {expected})") from None
+        de, en = _written(pattern) if pattern else ("JJJJ-MM-TT oder TT.MM.JJJJ", "YYYY-MM-DD or DD.MM.YYYY")
+        raise BadValue(f"„{text}“ ist kein Datum (erwartet: {de})", f"“{text}” is no date (expected: {en})") from None
 
 
 def datetime_value(text: str, pattern: str | None) -> datetime:
@@ -103,12 +111,13 @@ def datetime_value(text: str, pattern: str | None) -> datetime:
         try:
             value = datetime.fromisoformat(text)
         except ValueError:
-            expected = _written(pattern) if pattern else "JJJJ-MM-TTThh:mm:ss oder TT.MM.JJJJ hh:mm"
-            raise ValueError(f"„{text}“ ist kein Zeitpunkt (erwartet: {expected})") from None
+            usual = ("JJJJ-MM-TTThh:mm:ss oder TT.MM.JJJJ hh:mm", "YYYY-MM-DDThh:mm:ss or DD.MM.YYYY hh:mm")
+            de, en = _written(pattern) if pattern else usual
+            raise BadValue(f"„{text}“ ist kein Zeitpunkt (erwartet: {de})", f"“{text}” is no instant (expected: {en})") from None
     try:
         return (value if value.tzinfo else value.replace(tzinfo=GERMANY)).astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"„{text}“ liegt außerhalb der Jahre 1 bis 9999") from None
+        raise BadValue(f"„{text}“ liegt außerhalb der Jahre 1 bis 9999", f"“{text}” is outside of the years 1 to 9999") from None
 
 
 def uuid_value(text: str) -> bytes:
@@ -116,7 +125,7 @@ def uuid_value(text: str) -> bytes:
     try:
         return uuid.UUID(text).bytes
     except ValueError:
-        raise ValueError(f"„{text}“ ist keine UUID") from None
+        raise BadValue(f"„{text}“ ist keine UUID", f"“{text}” is no UUID") from None
 
 
 def json_text(text: str) -> str:
@@ -125,14 +134,19 @@ def json_text(text: str) -> str:
         value = json.loads(text)
         made = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        raise ValueError(f"„{text[:80]}“ ist kein JSON") from None
+        raise BadValue(f"„{text[:80]}“ ist kein JSON", f"“{text[:80]}” is no JSON") from None
     if "\\u0000" in made:
-        raise ValueError("JSON mit dem Zeichen U+0000")
+        raise BadValue("JSON mit dem Zeichen U+0000", "JSON with the character U+0000")
     return made
 
 
-def _written(pattern: str) -> str:
-    words = {"%Y": "JJJJ", "%y": "JJ", "%m": "MM", "%d": "TT", "%H": "hh", "%M": "mm", "%S": "ss"}
-    for code, word in words.items():
-        pattern = pattern.replace(code, word)
-    return pattern
+def _written(pattern: str) -> tuple[str, str]:
+    """Return a strptime pattern as people write it, in German and in English."""
+    made = []
+    for year, day in (("J", "T"), ("Y", "D")):
+        words = {"%Y": year * 4, "%y": year * 2, "%m": "MM", "%d": day * 2, "%H": "hh", "%M": "mm", "%S": "ss"}
+        text = pattern
+        for code, word in words.items():
+            text = text.replace(code, word)
+        made.append(text)
+    return made[0], made[1]

@@ -23,6 +23,7 @@ from etl.geometry import Shaper, points
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.contract import Field as ContractField
 from stadtgrund.errors import SourceError, by_locale
+from stadtgrund.settings import Secret
 
 type Refuse = Callable[[int, str, str | None, str], bool]
 """(position in the batch, rule, field, reason) → whether the row was not refused before: a row has one reason."""
@@ -79,6 +80,8 @@ class Transformer:
         Field name → function that normalises one key (raises ValueError with a German reason).
     on_fail : callable
         (rule, field name) → what happens where that rule fails: report, reject or stop.
+    id_key : Secret, optional
+        For datasets whose ids are made of the content (`store/id_key.py`).
     """
 
     def __init__(
@@ -88,10 +91,12 @@ class Transformer:
         shaper: Shaper | None,
         normalisers: dict[str, Callable[[object], str | None]],
         on_fail: Callable[[str, str | None], str],
+        id_key: Secret | None = None,
     ) -> None:
         self.contract, self.shaper, self.normalisers, self.on_fail = contract, shaper, normalisers, on_fail
         self.fields = {item.name: FieldCounts() for item in contract.fields}
         self._key = hashlib.blake2b(recipe.encode(), digest_size=32).digest()
+        self._id_key = bytes.fromhex(id_key.reveal()) if id_key else None
         self._nulls = pa.array([value for value in contract.source.null_values if value], pa.string())
         id_field = contract.id_field
         self._id_columns = (id_field.column,) if id_field and id_field.column else id_field.columns if id_field else ()
@@ -135,7 +140,7 @@ class Transformer:
         keep = np.ones(batch.num_rows, dtype=bool)
         ids = self._ids(columns, refuse)
         keep[list(refusals)] = False
-        hashes, contents = fingerprint([*columns.values()], geometry, self._key, with_content=ids is None)
+        hashes, contents = fingerprint([*columns.values()], geometry, self._key, self._id_key if ids is None else None)
         arrays |= {"sg_row": batch.column(ROW), "sg_hash": hashes, "sg_id": contents if ids is None else ids}
         made = pa.RecordBatch.from_arrays([arrays[name] for name in self.schema.names], schema=self.schema)
         return Transformed(made if keep.all() else made.filter(pa.array(keep)), [refusals[index] for index in sorted(refusals)])
@@ -159,7 +164,9 @@ class Transformer:
             failed = {error.index for error in errors}
             empty = [int(index) for index in np.flatnonzero(result.is_null().to_numpy(zero_copy_only=False)) if int(index) not in failed]
             if self.on_fail("required", item.name) == "reject":
-                empty = [index for index in empty if refuse(index, "required", item.name, "der Wert fehlt")]
+                empty = [
+                    index for index in empty if refuse(index, "required", item.name, by_locale("der Wert fehlt", "the value is missing"))
+                ]
             counts.empty += len(empty)
         if item.values is not None:
             self._codelist(item, result, counts, refuse)
@@ -202,7 +209,9 @@ class Transformer:
         rejects = self.on_fail("codelist", item.name) == "reject"
         for index in places:
             word = text[int(index)].as_py()
-            if rejects and not refuse(int(index), "codelist", item.name, f"„{word}“ steht nicht in der Codeliste"):
+            if rejects and not refuse(
+                int(index), "codelist", item.name, by_locale(f"„{word}“ steht nicht in der Codeliste", f"“{word}” is not in the code list")
+            ):
                 continue
             counts.unlisted_rows += 1
             if word in counts.unlisted or len(counts.unlisted) < 50:
@@ -234,7 +243,7 @@ class Transformer:
             refuse(wrong.index, wrong.rule, "geom", wrong.reason)
         if invalid.any() and self.on_fail("valid_geometry", None) == "reject":
             for index in np.flatnonzero(invalid):
-                refuse(int(index), "valid_geometry", "geom", "die Geometrie ist ungültig")
+                refuse(int(index), "valid_geometry", "geom", by_locale("die Geometrie ist ungültig", "the geometry is invalid"))
         return raw, shaper.ewkb(shapes)
 
     def _ids(self, columns: dict[str, pa.Array], refuse: Refuse) -> pa.Array | None:
@@ -245,7 +254,14 @@ class Transformer:
         for name, part in zip(self._id_columns, parts, strict=True):
             if part.null_count:
                 for index in np.flatnonzero(part.is_null().to_numpy(zero_copy_only=False)):
-                    refused = refuse(int(index), "required", name, "der Wert fehlt, aber er ist die Kennung des Objekts")
+                    refused = refuse(
+                        int(index),
+                        "required",
+                        name,
+                        by_locale(
+                            "der Wert fehlt, aber er ist die Kennung des Objekts", "the value is missing, but it is the feature's id"
+                        ),
+                    )
                     self.fields[name].no_id += int(refused)
         if self._id_is_integer:
             return parts[0]
@@ -253,8 +269,8 @@ class Transformer:
         return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "-", null_handling="emit_null")
 
 
-def fingerprint(columns: list[pa.Array], geometry: pa.Array | None, key: bytes, *, with_content: bool) -> tuple[pa.Array, pa.Array | None]:
-    """Return the hash of each row over its values and `key` (32 hex digits), and one over the values only (20) when it is asked for.
+def fingerprint(columns: list[pa.Array], geometry: pa.Array | None, key: bytes, id_key: bytes | None) -> tuple[pa.Array, pa.Array | None]:
+    """Return the hash of each row over its values and `key` (32 hex digits), and with `id_key` its id (20) over the values and that.
 
     The geometry is taken as it came, before any reprojection: a new PROJ grid must not make all rows look changed.
     """
@@ -267,7 +283,7 @@ def fingerprint(columns: list[pa.Array], geometry: pa.Array | None, key: bytes, 
     rows = joined.to_pylist()
     make = hashlib.blake2b
     hashes = pa.array([make(row, digest_size=16, key=key).hexdigest() for row in rows], pa.string())
-    contents = pa.array([make(row, digest_size=10).hexdigest() for row in rows], pa.string()) if with_content else None
+    contents = pa.array([make(row, digest_size=10, key=id_key).hexdigest() for row in rows], pa.string()) if id_key else None
     return hashes, contents
 
 

@@ -5,16 +5,33 @@ One YAML file a process in the deployment's `rules/`. Distances are metres in th
 
 from __future__ import annotations
 
-__all__ = ["BackgroundLayer", "Lookup", "NearRule", "RainRule", "RootsRule", "Rule", "RuleClass", "Ruleset", "WorksRule", "read"]
+__all__ = [
+    "FOLDER",
+    "NAME",
+    "BackgroundLayer",
+    "Lookup",
+    "NearRule",
+    "RainRule",
+    "RootsRule",
+    "Rule",
+    "RuleClass",
+    "Ruleset",
+    "WorksRule",
+    "open_rules",
+    "read",
+]
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from stadtgrund.catalog.contract import Model, Text
-from stadtgrund.errors import ContractError, Problem
+from stadtgrund.catalog.document import Document
+from stadtgrund.catalog.registry import Documents
+from stadtgrund.errors import ContractError
+
+FOLDER, NAME = "rules", "construction_overlay.yaml"
 
 RuleClass = Literal["Konflikt", "Synergie", "Auflage", "Hinweis"]
 Metres = Annotated[float, Field(ge=0, le=5000)]
@@ -112,19 +129,22 @@ class Ruleset(Model):
 
 
 def read(config: Path) -> Ruleset | None:
-    """Read `rules/construction_overlay.yaml` of a deployment folder; None when it has none.
+    """Read the rules of a deployment folder; None when it has none.
 
     Raises
     ------
     ContractError
-        Naming file and place.
+        Naming file, line and what is allowed.
     """
-    path = config / "rules" / "construction_overlay.yaml"
-    if not path.is_file():
-        return None
-    try:
-        return Ruleset.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except yaml.YAMLError as error:
-        raise ContractError([Problem(str(path), None, "", str(error))]) from error
-    except ValidationError as error:
-        raise ContractError([Problem(str(path), None, ".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from error
+    documents = Documents(config)
+    _, ruleset = open_rules(documents)
+    if documents.problems:
+        raise ContractError(documents.problems)
+    return ruleset
+
+
+def open_rules(documents: Documents) -> tuple[Document | None, Ruleset | None]:
+    """Read the file of rules of `documents`' folder; None where it is not there or not right, its problems are then in `documents`."""
+    path = documents.folder / FOLDER / NAME
+    document = documents.open(path) if path.is_file() else None
+    return document, documents.model(document, Ruleset) if document else None

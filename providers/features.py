@@ -16,6 +16,7 @@ from providers import source
 from providers.bridge import bridged
 from stadtgrund.catalog.collection import CollectionField
 from stadtgrund.catalog.contract import FieldType
+from stadtgrund.catalog.units import keywords
 from stadtgrund.crs import CRS84, BBox, Crs, from_uri, storage, supported
 from stadtgrund.errors import Busy, InvalidParameter
 from stadtgrund.query import cql2, items
@@ -23,6 +24,7 @@ from stadtgrund.query.expression import Expression, all_of
 from stadtgrund.query.feature_query import FeatureQuery, SortKey
 from stadtgrund.query.interval import Interval
 from stadtgrund.query.pygeofilter import from_pygeofilter
+from stadtgrund.query.search import Search
 
 # A JSON Schema type and format per field type; a decimal travels as a number.
 _SCHEMA: dict[FieldType, dict[str, str]] = {
@@ -100,6 +102,8 @@ class PostGISFeatures(BaseProvider):  # type: ignore[misc]
             In CRS84, or in the storage CRS where the definition states it.
         properties : sequence of (name, value)
             Attributes and what they must equal, as text.
+        q : str, optional
+            Words that a feature must have, as `stadtgrund.query.search` reads them.
         filterq : pygeofilter.ast.Node, optional
             CQL2, parsed by pygeoapi.
 
@@ -109,8 +113,6 @@ class PostGISFeatures(BaseProvider):  # type: ignore[misc]
             400 for anything that the collection does not have or that has no meaning for it.
         """
         with bridged():
-            if q is not None:
-                raise InvalidParameter("q", q, "nothing: this collection has no text search; use filter with LIKE")
             for _ in range(_TRIES):
                 asked = FeatureQuery(
                     relation=self._published.relation,
@@ -120,6 +122,7 @@ class PostGISFeatures(BaseProvider):  # type: ignore[misc]
                     datetime=Interval.parse(datetime_) if datetime_ else None,
                     properties=tuple(select_properties) or None,
                     sortby=tuple(SortKey(key["property"], key["order"] == "-") for key in sortby),
+                    search=Search.parse(q) if q is not None else None,
                     filter=self._filter(properties, filterq),
                     crs=self._crs(crs_transform_spec),
                     skip_geometry=skip_geometry,
@@ -154,7 +157,7 @@ class PostGISFeatures(BaseProvider):  # type: ignore[misc]
     def _matched(self, asked: FeatureQuery, page: items.Page) -> int:
         if page.next is None and (page.returned or not asked.offset):
             return asked.offset + page.returned
-        if not (asked.bbox or asked.datetime or asked.filter):
+        if not (asked.bbox or asked.datetime or asked.filter or asked.search):
             return self._published.collection.facts.count
         return items.read_count(asked, self._source.row(items.count(asked))).matched
 
@@ -190,8 +193,7 @@ def _schema(field: CollectionField) -> dict[str, Any]:
     schema: dict[str, Any] = {**_SCHEMA[field.type], "title": field.title.de}
     if field.description:
         schema["description"] = field.description.de
-    if field.unit:
-        schema["x-ogc-unit"] = field.unit
+    schema |= keywords(field.unit)
     if field.values:
         schema["enum"] = schema["values"] = list(field.values)
     return schema

@@ -26,6 +26,15 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
+_PAGE = b"text/html"
+_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    b"base-uri 'none'; frame-ancestors 'self'",
+)
+"""What a page may load and run unless it says so itself: files of this server, nothing that stands in it."""
+
+
 @lru_cache(maxsize=256)
 def rfc3339(moment: datetime) -> str:
     """Return a moment with its zone as RFC 3339, in UTC."""
@@ -55,17 +64,14 @@ class Answer:
         """Return the answer with more headers."""
         return Answer(self.status, self.body, self.media_type, (*self.headers, *headers))
 
-    def without_body(self) -> Answer:
-        """Return what HEAD gets; the length is stated where it is known."""
-        if self.body is None:
-            return self
-        return Answer(self.status, None, self.media_type, (*self.headers, ("content-length", str(len(self.body)))))
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         headers = [_header(name, value) for name, value in self.headers]
         if self.media_type is not None:
-            headers.append((b"content-type", self.media_type.encode("latin-1")))
+            media_type = self.media_type.encode("latin-1")
+            headers.append((b"content-type", media_type))
+            if media_type.startswith(_PAGE) and not any(name == _POLICY[0] for name, _ in headers):
+                headers.append(_POLICY)
         if self.body is not None:
             headers.append((b"content-length", str(len(self.body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})

@@ -9,25 +9,31 @@ import logging
 
 from starlette.routing import Route, Router
 
-from server.answer import ASGIApp, Receive, Scope, Send
+from server.answer import Answer, ASGIApp, Receive, Scope, Send
 from server.auth import AuthLayer, KeyRing
 from server.call import Endpoint, Handler
 from server.city import City
 from server.compression import CompressionLayer
+from server.connections import Connections
 from server.dispatch import Dispatcher
 from server.documents import Documents
 from server.doors import Doors, static
+from server.downloads import Downloads
 from server.errorpages import ErrorPage
 from server.files import Files
+from server.forwarded import Forwarding
 from server.host import Profile
 from server.items import Items
-from server.layers import CorsLayer, LimitsLayer, LogLayer, PathLayer, ProblemLayer
+from server.layers import CorsLayer, HeadLayer, LimitsLayer, LogLayer, PathLayer, ProblemLayer
 from server.openapi import OpenApi
 from server.pages import Pages
 from server.planner import Planner
 from server.processes import Execution, Processes
 from server.processes import openapi_paths as process_paths
 from server.styling import Styling
+from server.tile_cache import TileCache
+from server.tile_dataset import DatasetTiles
+from server.tile_hot import HotLayer
 from server.tiles import Tiles
 from server.tilesets import Tilesets
 from stadtgrund import identity
@@ -35,6 +41,7 @@ from stadtgrund.errors import NotFound, StadtgrundError
 from stadtgrund.identity import Principal
 from stadtgrund.settings import Settings
 from stadtgrund.store.database import Database
+from stadtgrund.store.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +56,26 @@ class App:
         database = Database.open(settings, settings.deployment.name, start=False)
         base_url = settings.server.public_url
         size = settings.database.pool_max
-        self.profiles = {name: Profile(name, database.pool(name, size), city, base_url) for name in PROFILES}
+        self.profiles = {name: Profile(name, Connections.of(database, name, size), city, base_url) for name in PROFILES}
         self.dispatcher = Dispatcher()
         pages = Pages(city.templates)
         documents = Documents(self.dispatcher, pages)
         tilesets = Tilesets(documents)
-        items = Items(pages)
-        tiles = Tiles()
+        self.items = items = Items(pages)
+        tile_cache = TileCache(database.paths.tiles / database.name, settings.tiles.max_bytes)
+        self.tiles = tiles = Tiles(tile_cache, self.profiles.values)
+        dataset_tiles = DatasetTiles(tiles)
+        for profile in self.profiles.values():
+            profile.changed = tiles.changed
         doors = Doors(documents)
-        files = Files(database.paths.files)
+        self.downloads = Downloads(settings, Shelf.of(database, settings.downloads.max_bytes))
+        documents.enclosures = self.downloads.links
+        files = Files(database.paths.files, self.downloads.file)
         self.processes = Processes(documents, settings)
         openapi = OpenApi(documents, process_paths() if self.processes.offered else {})
         planner = Planner(city, settings.deployment.config, self.processes)
         styling = Styling(city, documents, planner.file)
-        documents.more_links += [self.processes.links, styling.links]
+        documents.more_links += [tilesets.links, self.processes.links, styling.links]
 
         def route(path: str, handler: Handler) -> Route:
             return Route(path, Endpoint(handler, self.profiles))
@@ -72,6 +85,7 @@ class App:
         self.routes = [
             # What is asked most stands first: the router goes through them in order.
             route(matrix_set + "/{z}/{y}/{x}", tiles.tile),
+            route("/tiles/{tms}/{z}/{y}/{x}", dataset_tiles.tile),
             route(collection + "/items", items.page),
             route(collection + "/items/{fid:path}", items.item),
             route("/", documents.landing),
@@ -85,9 +99,13 @@ class App:
             route(collection + "/sortables", documents.sortables),
             route(collection + "/api", openapi.collection),
             route(collection + "/files/{name}", files.file),
+            route(collection + "/download", self.downloads.excerpt),
             route(collection + "/tiles", tilesets.of_collection),
             route(matrix_set, tilesets.tileset),
             route(matrix_set + "/metadata", tilesets.metadata),
+            route("/tiles", tilesets.of_dataset),
+            route("/tiles/{tms}", tilesets.dataset_tileset),
+            route("/tiles/{tms}/metadata", tilesets.dataset_metadata),
             route("/tileMatrixSets", tilesets.matrix_sets),
             route("/tileMatrixSets/{tms}", tilesets.matrix_set),
             route("/styles", styling.styles),
@@ -106,13 +124,15 @@ class App:
         ]
         # Outermost first, as a request passes them. Lifespan events end in `__call__`.
         app: ASGIApp = Router(self.routes, redirect_slashes=False, default=_nowhere)
-        app = AuthLayer(app, KeyRing(self._principal))
+        keys = KeyRing(self._principal)
+        app = AuthLayer(app, keys)
         app = LimitsLayer(app)
         app = PathLayer(app, settings.server.base_path)
         app = ProblemLayer(app, ErrorPage(pages, city, base_url))
-        app = CompressionLayer(app)
+        app = HeadLayer(CompressionLayer(app))
         app = CorsLayer(app)
-        self._layers = LogLayer(app)
+        logged = LogLayer(app, Forwarding(settings.server.proxies, base_url))
+        self._layers: ASGIApp = HotLayer(logged, keys) if settings.tiles.max_bytes else logged
 
     async def _principal(self, digest: str) -> Principal | None:
         """Ask the database whose key has this SHA-256."""
@@ -140,6 +160,7 @@ class App:
 
     async def startup(self) -> None:
         """Open the pool of `open` and read its state; without a database the server starts all the same and answers 503."""
+        self.downloads.startup()
         try:
             await self.profiles[identity.OPEN].snapshot()
         except StadtgrundError as error:
@@ -148,11 +169,17 @@ class App:
     async def shutdown(self) -> None:
         """End the children of processes and the polling, close the pools and the executor."""
         await self.processes.close()
+        await self.downloads.close()
+        await self.tiles.close()
+        await self.items.counts.close()
         await asyncio.gather(*(profile.close() for profile in self.profiles.values()))
         self.dispatcher.close()
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    if (scope["method"], scope["path"]) == ("OPTIONS", "*"):  # RFC 9110, 9.3.7: the server as a whole
+        await Answer(204, None, None, (("allow", "GET, HEAD, POST, OPTIONS"),))(scope, receive, send)
+        return
     raise NotFound(f"There is nothing at {scope['path']!r}.", remedy="The landing page links all there is.")
 
 

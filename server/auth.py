@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AuthLayer", "KeyRing", "credential"]
+__all__ = ["ANONYMOUS", "AuthLayer", "KeyRing", "credential"]
 
 import base64
 import binascii
@@ -71,6 +71,11 @@ class KeyRing:
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
         self._known: dict[str, tuple[float, Principal | None]] = {}
+
+    def remembered(self, key: str) -> str | None:
+        """Return the profile of a key that was looked up a moment ago, None when it must be looked up."""
+        until, principal = self._known.get(hashlib.sha256(key.encode()).hexdigest(), (0.0, None))
+        return principal.profile if principal and time.monotonic() < until else None
 
     async def principal(self, key: str) -> Principal:
         """Return whose key this is.

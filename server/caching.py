@@ -34,7 +34,7 @@ def build() -> str:
     digest = hashlib.sha256(stadtgrund.__version__.encode())
     for package in _PACKAGES:
         for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".html", ".css", ".sql", ".json"} and "node_modules" not in path.parts:
+            if path.suffix in {".py", ".html", ".css", ".js", ".sql", ".json"} and "node_modules" not in path.parts:
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

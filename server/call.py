@@ -124,10 +124,10 @@ class Call:
             raise NotFound(f"Collection {published.collection.id!r} has no items.")
         return published
 
-    def tag(self, digest: str | None, media_type: str) -> str:
-        """Return the ETag of this request's answer, as made from a state with this digest."""
+    def tag(self, digest: str | None, media_type: str, *, worded: bool = True) -> str:
+        """Return the ETag of this request's answer, as made from a state with this digest; `worded`: it depends on the language."""
         request = "&".join([f"{name}={value}" for name, value in sorted(self.query.items())])
-        return etag(digest or "", self.snapshot.profile, self.base_url, self.path, request, self.language, media_type)
+        return etag(digest or "", self.snapshot.profile, self.base_url, self.path, request, self.language if worded else "", media_type)
 
     def unchanged(self, tag: str) -> Answer | None:
         """Return a 304 when the client has the answer with this tag already."""
@@ -157,4 +157,4 @@ class Endpoint:
         answer = await self.handler(call)
         if not any(name == "cache-control" for name, _ in answer.headers):
             answer = answer.with_headers(cache_control(profile.name))
-        await (answer.without_body() if call.head else answer)(scope, receive, send)
+        await answer(scope, receive, send)

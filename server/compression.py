@@ -6,11 +6,13 @@ __all__ = ["CompressionLayer", "coding_of"]
 
 import asyncio
 import zlib
+from functools import lru_cache
 
 import zstandard
 
 from server.answer import ASGIApp, Message, Receive, Scope, Send
 from server.layers import header
+from server.negotiation import weighted
 
 _MINIMUM = 1000
 """Below this a packet is a packet."""
@@ -27,28 +29,28 @@ _TYPES = (
     "text/",
     "image/svg+xml",
 )
+_LONGEST = 500
+"""Characters of Accept-Encoding that are looked at."""
 _TILE = "application/vnd.mapbox-vector-tile"
 
 
 def coding_of(accept_encoding: str | None) -> str | None:
     """Return the content coding that a client wants of those that we speak: zstd before gzip, by its q values.
 
-    A name that is not listed is taken as not accepted unless `*` is; a malformed q counts as 0.
+    A name that is not listed is taken as not accepted unless `*` is; a malformed q counts as 0. None = no coding: it is all that is
+    accepted, or wanted more than ours.
     """
-    if not accept_encoding:
-        return None
-    weights: dict[str, float] = {}
-    for part in accept_encoding.split(","):
-        name, _, rest = part.strip().partition(";")
-        q = 1.0
-        if rest.strip().lower().startswith("q="):
-            try:
-                q = float(rest.strip()[2:])
-            except ValueError:
-                q = 0.0
-        weights[name.strip().lower()] = q
-    best = max(("zstd", "gzip"), key=lambda name: weights.get(name, weights.get("*", 0.0)))
-    return best if weights.get(best, weights.get("*", 0.0)) > 0 else None
+    return _coding_of(accept_encoding[:_LONGEST]) if accept_encoding else None
+
+
+@lru_cache(maxsize=512)
+def _coding_of(accept_encoding: str) -> str | None:
+    # The older name of gzip counts as it (RFC 9110, 8.4.1.3).
+    weights = {name.removeprefix("x-"): q for name, q in weighted(accept_encoding)}
+    rest = weights.get("*", 0.0)
+    best = max(("zstd", "gzip"), key=lambda name: weights.get(name, rest))
+    q = weights.get(best, rest)
+    return best if q > 0 and q >= weights.get("identity", 0.0) else None
 
 
 def _compressible(media_type: str, size: int) -> bool:

@@ -45,7 +45,13 @@ CLASSES: tuple[str, ...] = (
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/core",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/tileset",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/tilesets-list",
+    f"{_OGC}/ogcapi-tiles-1/1.0/conf/dataset-tilesets",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/geodata-tilesets",
+    f"{_OGC}/ogcapi-tiles-1/1.0/conf/collections-selection",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/mvt",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/oas30",
+    f"{_OGC}/tms/2.0/conf/tilematrixset",
+    f"{_OGC}/tms/2.0/conf/tilesetmetadata",
+    f"{_OGC}/tms/2.0/conf/json-tilematrixset",
+    f"{_OGC}/tms/2.0/conf/json-tilesetmetadata",
 )

@@ -1,4 +1,4 @@
-"""Runs pygeoapi's API functions: in an executor of our own, with the identity in the context, on a request made by us.
+"""Runs pygeoapi's API functions on a request made by us: in an executor of our own, with the identity in the context.
 
 pygeoapi is always asked for JSON, as a document: format, language, links and pages are then ours to write.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from babel import Locale
 from pygeoapi.api import APIRequest
 
-from server.host import Snapshot, unshielded
+from server.host import Snapshot
 from stadtgrund.errors import NotFound, StadtgrundError
 
 ApiFunction = Callable[..., tuple[dict[str, Any], int, Any]]
@@ -71,4 +71,4 @@ def _answer(function: ApiFunction, snapshot: Snapshot, request: APIRequest, argu
         raise NotFound(f"There is no {request.path_info!r}.")
     if status != 200:
         raise StadtgrundError(f"pygeoapi answered {status}: {content!r}")
-    return unshielded(json.loads(content))
+    return json.loads(content)

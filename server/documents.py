@@ -4,29 +4,46 @@ from __future__ import annotations
 
 __all__ = ["Documents"]
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from math import ceil, floor
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from pygeoapi.api import describe_collections, landing_page
+import psycopg
+from pygeoapi.api import landing_page
 
 from server import conformance, schemas
-from server.answer import Answer, rfc3339
+from server.answer import Answer, as_json
 from server.call import Call
+from server.description import described
 from server.dispatch import Dispatcher
 from server.host import Published
+from server.listing import Listing, listing, matches
 from server.negotiation import MEDIA
-from server.pages import Pages
+from server.pages import HTML, Pages
+from server.reading import execute
 from server.texts import GERMAN
+from server.usage import example, usage
+from stadtgrund import identity
+from stadtgrund.errors import NotFound, TransientError
+from stadtgrund.query import items
+from stadtgrund.query.feature_query import FeatureQuery
 
-MOST_DOCUMENTS = 2000
-"""Kept per profile: of a few kilobytes each."""
+log = logging.getLogger(__name__)
+
 _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
 _JSON_HTML = (("json", MEDIA["json"]), ("html", MEDIA["html"]))
+_AT_ONCE = 50
+"""Collections that are described on the event loop; more of them in a thread."""
+
+PASSING = "passing"
+"""Key of a document that was made while something was missing, and is not kept."""
 
 Make = Callable[[], Awaitable[Any]]
+"""Makes a document; what is bytes already is its JSON form."""
 
 
 class Documents:
@@ -36,9 +53,20 @@ class Documents:
         self.dispatcher, self.pages = dispatcher, pages
         self.more_links: list[Callable[[Call], list[dict[str, str]]]] = []
         """What else the landing page links: each returns its links for a call."""
+        self.enclosures: Callable[[Call, Published], list[dict[str, Any]]] = lambda _call, _published: []
+        """The links of a collection to its files, which tell what lies ready at the moment."""
 
     async def answer(
-        self, call: Call, name: str, template: str, make: Make, *, digest: str | None, json_type: str = "json", only_html: bool = False
+        self,
+        call: Call,
+        name: str,
+        template: str,
+        make: Make,
+        *,
+        digest: str | None,
+        json_type: str = "json",
+        only_html: bool = False,
+        more: Iterable[str] = (),
     ) -> Answer:
         """Return the document that `make` makes, as JSON or as the page of `template`; kept until the snapshot changes.
 
@@ -52,8 +80,10 @@ class Documents:
             Key of `MEDIA` for its JSON form.
         only_html : bool
             Whether it is a page and nothing else.
+        more : iterable of str
+            Query parameters that it takes beside `f` and `lang`; what is asked with one of them is not kept.
         """
-        call.only("f", "lang")
+        call.only("f", "lang", *more)
         page, document_ = ("html", MEDIA["html"]), ("json", MEDIA[json_type])
         form = call.format(*((page,) if only_html else (document_, page)))
         media_type = MEDIA["html"] if form == "html" else MEDIA[json_type]
@@ -61,17 +91,17 @@ class Documents:
         if unchanged := call.unchanged(tag):
             return unchanged
         key = (name, form, call.language)
-        kept = call.snapshot.documents.get(key)
+        special = not call.query.keys().isdisjoint(more)
+        kept = None if special else call.snapshot.documents.get(key)
         if kept is None:
             document = await make()
             if form == "html":
-                body = self.pages.render(template, call.snapshot, call.language, document)
-                kept = Answer(200, body, "text/html; charset=utf-8", (("content-language", call.language),))
+                body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document)
             else:
-                kept = Answer.of_json(document, media_type, (("content-language", call.language),))
-            if len(call.snapshot.documents) >= MOST_DOCUMENTS:
-                call.snapshot.documents.clear()
-            call.snapshot.documents[key] = kept
+                body = document if isinstance(document, bytes) else as_json(document)
+            kept = Answer(200, body, HTML if form == "html" else media_type, (("content-language", call.language),))
+            if not special and not (isinstance(document, dict) and PASSING in document):
+                call.snapshot.documents.put(key, kept)
         return kept.with_headers(("etag", tag))
 
     async def landing(self, call: Call) -> Answer:
@@ -81,8 +111,11 @@ class Documents:
             document = await self.dispatcher.document(landing_page, call.snapshot, "/", call.language)
             document["links"] = _landing_links(document["links"], call)
             document["links"] += [link for links in self.more_links for link in links(call)]
+            # pygeoapi writes "<" as "&lt;".
+            said = call.snapshot.api.config["metadata"]["identification"]
+            document |= {name: said[name].get(call.language) or said[name]["de"] for name in ("title", "description")}
             if call.format(*_JSON_HTML) == "html":
-                document["collections"] = (await self.collections_document(call))["collections"]
+                document["listing"] = self.listing(call)
             return document
 
         return await self.answer(call, "landing", "landing_page.html", make, digest=call.snapshot.digest)
@@ -91,37 +124,75 @@ class Documents:
         """`/conformance`: our own list."""
 
         async def make() -> Any:
-            links = _own_links(f"{call.base_url}/conformance", call.language)
+            links = _own_links(f"{call.base_url}/conformance", call)
             return {"links": links, "conformsTo": list(conformance.CLASSES)}
 
         return await self.answer(call, "conformance", "conformance.html", make, digest=call.snapshot.digest)
 
-    async def collections_document(self, call: Call) -> Any:
-        """Return what `/collections` says."""
-        document = await self.dispatcher.document(describe_collections, call.snapshot, "/collections", call.language)
-        for collection in document["collections"]:
-            _complete(collection, call.snapshot.published[collection["id"]], call)
-        document["links"] = _own_links(f"{call.base_url}/collections", call.language)
-        return document
+    def listing(self, call: Call, words: str = "") -> Listing:
+        """Return the list of collections for a page."""
+        return listing((item.collection for item in call.snapshot.published.values()), call.language, words)
 
     async def collections(self, call: Call) -> Answer:
-        """`/collections`."""
-        return await self.answer(
-            call, "collections", "collections/index.html", lambda: self.collections_document(call), digest=call.snapshot.digest
-        )
+        """`/collections`: all, or those that `q` finds in their texts."""
+        words = " ".join(call.query.get("q", "").split())
+
+        def page() -> Any:
+            return {"listing": self.listing(call, words), "links": _own_links(f"{call.base_url}/collections", call)}
+
+        def document() -> bytes:
+            every = call.snapshot.published.values()
+            chosen = [item for item in every if matches(item.collection, words)] if words else every
+            each = b",".join([described(item, call.base_url, call.language) for item in chosen])
+            return b'{"collections":[%b],"links":%b}' % (each, as_json(_own_links(f"{call.base_url}/collections", call)))
+
+        async def make() -> Any:
+            ask = page if call.format(*_JSON_HTML) == "html" else document
+            return await asyncio.to_thread(ask) if len(call.snapshot.published) > _AT_ONCE else ask()
+
+        return await self.answer(call, "collections", "collections/index.html", make, digest=call.snapshot.digest, more=("q",))
 
     async def collection(self, call: Call) -> Answer:
         """`/collections/{dataset}`."""
         published = call.collection()
         dataset = published.collection.id
 
-        async def make() -> Any:
-            path = f"/collections/{dataset}"
-            return _complete(
-                await self.dispatcher.document(describe_collections, call.snapshot, path, call.language, dataset), published, call
-            )
+        # Of its own document only: thousands of collections would list ten thousands of files.
+        files = self.enclosures(call, published)
 
-        return await self.answer(call, f"collection {dataset}", "collections/collection.html", make, digest=published.digest)
+        async def make() -> Any:
+            told = described(published, call.base_url, call.language)
+            if call.format(*_JSON_HTML) == "json" and not files:
+                return told
+            document = json.loads(told)
+            document["links"] += files
+            return document if call.format(*_JSON_HTML) == "json" else await self._page(call, published, document)
+
+        name, digest = f"collection {dataset}", published.digest + hashlib.sha256(as_json(files)).hexdigest()
+        return await self.answer(call, f"{name} {digest}", "collections/collection.html", make, digest=digest)
+
+    async def _page(self, call: Call, published: Published, document: dict[str, Any]) -> dict[str, Any]:
+        """Complete the description for its page: how to use the collection, by the example of its first feature."""
+        collection, feature = published.collection, None
+        if collection.items and collection.facts.count:
+            query = FeatureQuery(relation=published.relation, limit=1, skip_geometry=True)
+            try:
+                async with call.profile.connection() as connection:
+                    page = items.read_page(query, await execute(connection, items.page(query)))
+                feature = next(iter(json.loads(b"[" + page.body + b"]")), None)
+            except (psycopg.Error, TransientError, NotFound) as error:
+                # The page says what it can; the next one is made anew.
+                log.warning("%s: no example for its page: %s", collection.id, error)
+                document[PASSING] = True
+        document["usage"] = usage(
+            collection,
+            call.base_url,
+            call.language,
+            example(collection, feature),
+            key=call.snapshot.profile != identity.OPEN,
+            files={link["title"]: link["href"] for link in document["links"] if link["rel"] == "enclosure"} if collection.raster else {},
+        )
+        return document
 
     async def schema(self, call: Call) -> Answer:
         """`/collections/{dataset}/schema`: what a feature has."""
@@ -149,11 +220,12 @@ def _link(rel: str, media_type: str, title: str, href: str) -> dict[str, Any]:
     return {"rel": rel, "type": media_type, "title": title, "href": href}
 
 
-def _own_links(url: str, language: str) -> list[dict[str, str]]:
-    german = language == "de"
+def _own_links(url: str, call: Call) -> list[dict[str, str]]:
+    german = call.language == "de"
+    asked = "".join(f"&{name}={quote(value)}" for name, value in call.query.items() if name == "q")
     return [
-        _link("self", MEDIA["json"], "Dieses Dokument als JSON" if german else "This document as JSON", f"{url}?f=json"),
-        _link("alternate", MEDIA["html"], "Diese Seite als HTML" if german else "This page as HTML", f"{url}?f=html"),
+        _link("self", MEDIA["json"], "Dieses Dokument als JSON" if german else "This document as JSON", f"{url}?f=json{asked}"),
+        _link("alternate", MEDIA["html"], "Diese Seite als HTML" if german else "This page as HTML", f"{url}?f=html{asked}"),
     ]
 
 
@@ -169,86 +241,14 @@ def _landing_links(links: list[dict[str, str]], call: Call) -> list[dict[str, st
         and "/jobs" not in link["href"]
         and link["rel"] != "about"
     ]
-    for link in _tidied(kept, call):
-        if link["rel"] == f"{_OGC}/processes" and not any(
-            item.get("type") == "process" for item in call.snapshot.api.config["resources"].values()
-        ):
-            link["rel"] = ""
-    kept = [link for link in kept if link["rel"]]
+    # A path without a slash at its end is another one; processes have a link of their own where they are offered.
+    kept = [link for link in kept if link["rel"] != f"{_OGC}/processes"]
+    for link in kept:
+        link["href"] = link["href"].replace(f"{base}?", f"{base}/?", 1)
+        if german:
+            link["title"] = GERMAN.get(link["title"], link["title"])
     kept.append(
         _link(f"{_OGC}/tiling-schemes", MEDIA["json"], "Kachelschemata" if german else "Tile matrix sets", f"{base}/tileMatrixSets")
     )
     kept.append(_link(f"{_OGC}/data", MEDIA["json"], "Sammlungen" if german else "Collections", f"{base}/collections"))
     return kept
-
-
-def _tidied(links: list[dict[str, str]], call: Call) -> list[dict[str, str]]:
-    """Put a slash before the query of links to the landing page, and their titles into German, in place; return them."""
-    for link in links:
-        link["href"] = link["href"].replace(f"{call.base_url}?", f"{call.base_url}/?", 1)
-        if call.language == "de":
-            link["title"] = GERMAN.get(link["title"], link["title"])
-    return links
-
-
-def _instant(moment: datetime | None) -> str | None:
-    return rfc3339(moment) if moment else None
-
-
-def _complete(document: dict[str, Any], published: Published, call: Call) -> dict[str, Any]:
-    """Complete pygeoapi's description of a collection in place, and return it."""
-    collection = published.collection
-    german = call.language == "de"
-    url = f"{call.base_url}/collections/{collection.id}"
-    links = [link for link in document["links"] if not link["href"].endswith("f=jsonld") and not link["href"].startswith(f"{url}/items")]
-    if not collection.items:
-        links = [link for link in links if f"{url}/schema" not in link["href"] and f"{url}/queryables" not in link["href"]]
-        for name in ("itemType", "crs", "storageCrs"):
-            document.pop(name, None)
-    else:
-        # Without a query: GDAL appends "/<id>" to the link of this type.
-        links.append(_link("items", MEDIA["geojson"], "Objekte als GeoJSON" if german else "Items as GeoJSON", f"{url}/items"))
-        links.append(_link("items", MEDIA["html"], "Objekte als HTML" if german else "Items as HTML", f"{url}/items?f=html"))
-        links.append(_link("items", MEDIA["csv"], "Objekte als CSV" if german else "Items as CSV", f"{url}/items?f=csv"))
-        links.append(
-            _link(f"{_OGC}/sortables", MEDIA["schema"], "Sortierbare Attribute" if german else "Sortables", f"{url}/sortables?f=json")
-        )
-        if published.relation.geometry is None:
-            document.pop("storageCrs", None)
-    for file in published.files:
-        title = "Herunterladen: " if german else "Download: "
-        links.append(_link("enclosure", file.media_type, title + file.name, f"{url}/files/{quote(file.name)}") | {"length": file.bytes})
-    document["links"] = _tidied(links, call)
-    extent = collection.facts.extent
-    if extent.crs84:
-        # Rounded outward: a client that asks for this box gets all features.
-        low, high = (floor(x * 1e7) / 1e7 for x in extent.crs84[:2]), (ceil(x * 1e7) / 1e7 for x in extent.crs84[2:])
-        document["extent"]["spatial"]["bbox"] = [[*low, *high]]
-    if extent.begin or extent.end:
-        document["extent"]["temporal"] = {
-            "interval": [[_instant(extent.begin), _instant(extent.end)]],
-            "trs": "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian",
-        }
-    if published.relation.geometry is None and not collection.raster:
-        # A table lies nowhere; the box that pygeoapi's configuration wants is the city's.
-        document["extent"].pop("spatial", None)
-        if not document["extent"]:
-            del document["extent"]
-    if collection.attribution:
-        document["attribution"] = collection.attribution
-    if collection.facts.source_time:
-        document["updated"] = _instant(collection.facts.source_time)
-    document["stadtgrund"] = {
-        "version": collection.facts.version,
-        "published": _instant(collection.facts.published),
-        "numberOfItems": collection.facts.count if collection.items else None,
-        "raster": collection.raster,
-        "access": collection.access.get(call.language),
-        "identifiers": list(collection.identifiers),
-        "owner": collection.owner.organisation if collection.owner else None,
-        "rhythm": collection.rhythm,
-        "operation": collection.facts.operation,
-        "accuracy_m": collection.facts.accuracy_m,
-        "join": collection.facts.join.model_dump(mode="json") if collection.facts.join else None,
-    }
-    return document

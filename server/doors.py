@@ -16,7 +16,7 @@ from stadtgrund.errors import NotFound
 DOORS = ("qgis", "planung", "entwicklung")
 
 _STATIC = Path(__file__).with_name("static")
-_FILES = {"stadtgrund.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_FILES = {"stadtgrund.css": "text/css; charset=utf-8", "pages.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
 class Doors:
@@ -32,14 +32,18 @@ class Doors:
             raise NotFound(f"There is no page {door!r}.")
 
         async def make() -> Any:
-            collections = (await self.documents.collections_document(call))["collections"]
             published = [item.collection for item in call.snapshot.published.values()]
-            tiled = [
-                {"id": collection.id, "title": collection.title.get(call.language), "zoom": collection.tiles.zoom}
-                for collection in published
-                if collection.tiles
-            ]
-            return {"collections": collections, "tiled": tiled, "sample": _sample(call), "links": []}
+            tiled = next((collection for collection in published if collection.tiles), None)
+            return {
+                "listing": self.documents.listing(call),
+                "first": next((collection for collection in published if collection.items), None),
+                "drawn": next((collection for collection in published if collection.items and collection.geometry), None),
+                "tiled": {"id": tiled.id, "title": tiled.title.get(call.language), "zoom": tiled.tiles.zoom}
+                if tiled and tiled.tiles
+                else None,
+                "sample": _sample(call),
+                "links": [],
+            }
 
         return await self.documents.answer(call, f"door {door}", f"doors/{door}.html", make, digest=call.snapshot.digest, only_html=True)
 

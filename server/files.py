@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Files"]
+__all__ = ["Files", "Stored"]
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,18 +20,17 @@ _RANGES = re.compile(rb"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored(Answer):
+class Stored(Answer):
     """A file on disk as an answer; its bytes are read as they are sent."""
 
     path: Path = Path()
 
     def with_headers(self, *headers: tuple[str, str]) -> Answer:
+        """Return the answer with more headers."""
         return replace(self, headers=(*self.headers, *headers))
 
-    def without_body(self) -> Answer:
-        return self  # FileResponse looks at the method
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, or the ranges of it that are asked for."""
         # A range that cannot be read is no range (RFC 9110, 14.2): the whole file.
         kept = [(name, value) for name, value in scope["headers"] if name != b"range" or _RANGES.fullmatch(value)]
         response = FileResponse(self.path, headers=dict(self.headers), media_type=self.media_type, stat_result=self.path.stat())
@@ -38,13 +38,18 @@ class _Stored(Answer):
 
 
 class Files:
-    """The handler of `/collections/{dataset}/files/{name}`; `folder` is what the stored paths begin at."""
+    """The handler of `/collections/{dataset}/files/{name}`; `folder` is what the stored paths begin at.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+    `of_rows` answers for a collection that has rows: its files are made of them.
+    """
+
+    def __init__(self, folder: Path, of_rows: Callable[[Call], Awaitable[Answer]]) -> None:
+        self.folder, self.of_rows = folder.resolve(), of_rows
 
     async def file(self, call: Call) -> Answer:
         """Return a file of the collection as it is published now: the profile's own role is asked which one that is."""
+        if not call.collection().collection.raster:
+            return await self.of_rows(call)
         call.only()
         dataset, name = call.collection().collection.id, call.places["name"]
         question = sql.SQL("SELECT path, sha256, media_type FROM {} WHERE dataset = %s AND name = %s").format(
@@ -61,4 +66,4 @@ class Files:
         if unchanged := call.unchanged(tag):
             return unchanged
         headers = (("etag", tag), ("content-disposition", f'attachment; filename="{name}"'))
-        return _Stored(200, None, row[2], headers, path)
+        return Stored(200, None, row[2], headers, path)

@@ -2,61 +2,34 @@
 
 from __future__ import annotations
 
-__all__ = ["POLL_S", "Profile", "Published", "Snapshot", "StoredFile", "shielded", "unshielded"]
+__all__ = ["POLL_S", "Profile", "Published", "Snapshot", "StoredFile"]
 
 import asyncio
+import gc
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-import psycopg_pool
 from psycopg import sql
 from pygeoapi.api import API
 
-from server.answer import Answer
 from server.city import City
-from server.describing import described
-from server.lending import Lending, Pool
-from stadtgrund.catalog import resources
+from server.connections import Connections
+from server.costs import Cost
+from server.kept import Kept
 from stadtgrund.catalog.collection import Collection
-from stadtgrund.errors import Busy, DatabaseUnavailable, NotFound, TransientError
+from stadtgrund.errors import NotFound, TransientError
 from stadtgrund.query.relation import Relation
 
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
-_WAIT_S = 5.0
-"""How long a request waits for a connection while others have all of them."""
-_DOWN_S = 0.7
-"""How long it waits for the first connection: a database that answers gives it sooner."""
-
-# pygeoapi writes every "<" of a document as "&lt;", which cannot be told from a text that says "&lt;". So it never sees one:
-# the two characters travel as code points of the private use area, and come back behind it.
-_SHIELD = str.maketrans({"<": "\ue03c", ">": "\ue03e"})
-_UNSHIELD = str.maketrans({"\ue03c": "<", "\ue03e": ">"})
-
-
-def shielded(value: Any) -> Any:
-    """Return a JSON value with `<` and `>` as private characters."""
-    return _translated(value, _SHIELD)
-
-
-def unshielded(value: Any) -> Any:
-    """Return what `shielded` got."""
-    return _translated(value, _UNSHIELD)
-
-
-def _translated(value: Any, table: dict[int, str]) -> Any:
-    if isinstance(value, str):
-        return value.translate(table)
-    if isinstance(value, Mapping):
-        return {key.translate(table) if isinstance(key, str) else key: _translated(part, table) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_translated(part, table) for part in value]
-    return value
+_RECENT_S = 30.0
+"""Age of the state up to which what was made from it is sent without asking the database."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +48,9 @@ class Published:
     collection: Collection
     relation: Relation
     digest: str
-    resource: dict[str, Any]
     files: tuple[StoredFile, ...] = ()
+    described: dict[str, bytes] = field(default_factory=dict)
+    """What `/collections/{dataset}` says, by language: made once, as it is the same in every snapshot that holds this object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +62,7 @@ class Snapshot:
     digest: str | None
     published: Mapping[str, Published]
     api: API
-    documents: dict[Any, Answer] = field(default_factory=dict)
+    documents: Kept = field(default_factory=Kept)
 
     def get(self, dataset: str) -> Published:
         """Return a collection.
@@ -105,13 +79,14 @@ class Snapshot:
 
 
 class Profile:
-    """A profile's pool and its current snapshot, polled once a second from the same pool."""
+    """A profile's connections and its current snapshot, polled once a second."""
 
-    def __init__(self, name: str, pool: Pool, city: City, base_url: str) -> None:
-        self.name, self.pool, self.city, self.base_url = name, pool, city, base_url
-        self._lending = Lending(pool)
-        self._lent = 0
+    def __init__(self, name: str, connections: Connections, city: City, base_url: str) -> None:
+        self.name, self.connections, self.city, self.base_url = name, connections, city, base_url
+        self.changed: Callable[[Snapshot, Snapshot], None] = _unheard
+        """Is told when a snapshot has taken another's place."""
         self._snapshot: Snapshot | None = None
+        self._read_at = 0.0
         self._polling: asyncio.Task[None] | None = None
         self._refreshing = asyncio.Lock()
         state = sql.Identifier(f"p_{name}", "sg_state")
@@ -122,36 +97,15 @@ class Profile:
             sql.Identifier(f"p_{name}", "sg_files")
         )
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """Lend a connection of the profile's role.
-
-        Raises
-        ------
-        Busy
-            All are in use and none came back in time.
-        DatabaseUnavailable
-            There is none, as the database does not answer.
-        """
-        busy = self._lent > 0
-        try:
-            connection = await self._lending.take(_WAIT_S if busy else _DOWN_S)
-        except psycopg_pool.PoolTimeout as error:
-            if busy:
-                raise Busy("All database connections are in use.") from error
-            raise DatabaseUnavailable("No connection.") from error
-        self._lent += 1
-        try:
-            yield connection
-        finally:
-            self._lent -= 1
-            await self._lending.give(connection)
+    def connection(self, cost: Cost = Cost.LIGHT) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
+        """Lend a connection of the profile's role; errors as in `Connections.lend`."""
+        return self.connections.lend(cost)
 
     async def start(self) -> None:
         """Open the pool and begin to poll; the second call does nothing."""
         if self._polling is None:
             self._polling = asyncio.create_task(self._poll(), name=f"poll {self.name}")
-            await self.pool.open(wait=False)
+            await self.connections.open()
 
     async def snapshot(self) -> Snapshot:
         """Return the current snapshot; the first call opens the pool and reads it.
@@ -163,14 +117,20 @@ class Profile:
         """
         return self._snapshot or await self.refresh()
 
+    @property
+    def recent(self) -> Snapshot | None:
+        """The current snapshot when the database has confirmed it lately, else None: a dataset may have been withdrawn since."""
+        return self._snapshot if time.monotonic() - self._read_at < _RECENT_S else None
+
     async def refresh(self) -> Snapshot:
         """Read the state now and return the snapshot of it; the same one when nothing changed."""
         async with self._refreshing:
             await self.start()
-            known = self._snapshot
+            known, asked_at = self._snapshot, time.monotonic()
             async with self.connection() as connection, connection.cursor() as cursor:
                 (digest,) = await (await cursor.execute(self._all)).fetchone() or (None,)
                 if known and known.digest == digest:
+                    self._read_at = asked_at
                     return known
                 old = known.published if known else {}
                 digests: dict[str, str] = dict(await (await cursor.execute(self._digests)).fetchall())
@@ -181,6 +141,9 @@ class Profile:
                 stored = await (await cursor.execute(self._files, (wanted,))).fetchall() if wanted else []
             # Thousands of collections take a while to parse: the event loop goes on meanwhile.
             self._snapshot = await asyncio.to_thread(self._made, digest, kept, rows, stored)
+            self._read_at = asked_at
+            if known:
+                self.changed(known, self._snapshot)
             log.info("%s: %d collections, %d of them new or changed", self.name, len(self._snapshot.published), len(rows))
             return self._snapshot
 
@@ -191,21 +154,19 @@ class Profile:
         for dataset, version, name, size, media_type in stored:
             files.setdefault((dataset, version), []).append(StoredFile(name, size, media_type))
         published = dict(kept)
-        for dataset, own_digest, content in rows:
-            collection = Collection.model_validate(content)
-            resource = resources.resource(collection, self.base_url, profile=self.name)
-            resource["providers"] = described(resource["providers"])
-            relation = Relation.of(collection, f"p_{self.name}", own_digest)
-            own = tuple(files.get((dataset, collection.facts.version), ()))
-            published[dataset] = Published(collection, relation, own_digest, shielded(resource), own)
+        with _uncollected():
+            for dataset, own_digest, content in rows:
+                collection = Collection.model_validate(content)
+                relation = Relation.of(collection, f"p_{self.name}", own_digest)
+                own = tuple(files.get((dataset, collection.facts.version), ()))
+                published[dataset] = Published(collection, relation, own_digest, own)
         published = dict(sorted(published.items()))
-        config = self.city.pygeoapi(self.base_url, {name: item.resource for name, item in published.items()})
-        return Snapshot(self.name, self.base_url, digest, published, API(config, {}))
+        return Snapshot(self.name, self.base_url, digest, published, API(self.city.pygeoapi(self.base_url, {}), {}))
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            await self._lending.settle()
+            await self.connections.settle()
             try:
                 await self.refresh()
             except (psycopg.Error, TransientError) as error:
@@ -218,5 +179,19 @@ class Profile:
             with suppress(asyncio.CancelledError):
                 await self._polling
             self._polling = None
-            await self._lending.settle()
-            await self.pool.close()
+            await self.connections.close()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make what stays without the garbage collector looking through all of it again and again: a quarter of the time for thousands."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def _unheard(_: Snapshot, __: Snapshot) -> None:
+    """Stand for nobody who wants to know."""

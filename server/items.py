@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from server import links, params, tables
 from server.answer import Answer, as_json, rfc3339
 from server.call import Call
+from server.costs import Cost, cost_of
+from server.counts import Counts
 from server.host import Published
 from server.negotiation import MEDIA
 from server.pages import Pages
@@ -19,8 +21,6 @@ from stadtgrund.query import items
 from stadtgrund.query.feature_query import FeatureQuery
 from stadtgrund.query.items import Item, Page
 
-COUNT_S = 0.1
-"""How long a count may take. Exact or absent, never an estimate."""
 MAX_BYTES = 32 * 1024 * 1024
 HTML_LIMIT = 100
 """Rows of a page for people, who asked for no other number."""
@@ -34,12 +34,11 @@ _TYPES = {
 
 
 @dataclass(frozen=True)
-class _Counted:
-    """A page, what was asked, and how many match; `current` as in `Page`."""
+class _Read:
+    """A page and what was asked; `current` as in `Page`."""
 
     query: FeatureQuery
     page: Page
-    matched: int | None
 
     @property
     def current(self) -> bool:
@@ -51,6 +50,7 @@ class Items:
 
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
+        self.counts = Counts()
 
     async def page(self, call: Call) -> Answer:
         """`/collections/{dataset}/items`."""
@@ -65,36 +65,32 @@ class Items:
 
         first = published
 
-        async def ask(connection: Connection, published: Published) -> _Counted:
+        async def ask(connection: Connection, published: Published) -> _Read:
             query = asked if published is first else self._query(call, published, form)
-            page = items.read_page(query, await execute(connection, items.page(query)))
-            return _Counted(query, page, await self._matched(connection, query, page) if page.current else None)
+            statement = items.page(query, self.counts.known(query))
+            return _Read(query, items.read_page(query, await execute(connection, statement)))
 
-        published, read_ = await read(call, ask)
-        return await self._answer(call, published, form, read_)
+        published, found = await read(call, ask, cost_of(asked))
+        return await self._answer(call, published, form, found, await self._matched(call, found.query, found.page))
 
     def _query(self, call: Call, published: Published, form: str) -> FeatureQuery:
         return params.feature_query(call.query, published, HTML_LIMIT if form == "html" else params.DEFAULT_LIMIT)
 
-    async def _matched(self, connection: Connection, query: FeatureQuery, page: Page) -> int | None:
-        """Return how many features match; None when that is not known within `COUNT_S`."""
-        if query.bbox is None and query.datetime is None and query.filter is None:
-            return query.relation.count
-        cursor = query.cursor
-        if cursor and cursor.version == page.version and (cursor.count is not None or page.next):
-            return cursor.count
+    async def _matched(self, call: Call, query: FeatureQuery, page: Page) -> int | None:
+        """Return how many features match, None when that is not known soon."""
+        cursor, matched = query.cursor, page.matched
         if cursor is None and page.next is None and (page.returned or not query.offset):
-            return query.offset + page.returned
-        try:
-            # Cancelling ends the statement in the database too; the connection stays usable.
-            async with asyncio.timeout(COUNT_S):
-                counted = items.read_count(query, await execute(connection, items.count(query)))
-        except TimeoutError:
-            return None
-        return counted.matched if counted.version == page.version else None
+            matched = query.offset + page.returned
+        if matched is not None:
+            self.counts.note(query, matched)
+            return matched
+        if cursor and cursor.version == page.version:
+            # The page before could not say it: a walk does not ask anew with each page.
+            return cursor.count if cursor.count is not None else self.counts.known(query)
+        return await self.counts.matched(call.profile, query)
 
-    async def _answer(self, call: Call, published: Published, form: str, counted: _Counted) -> Answer:
-        query, page, matched = counted.query, counted.page, counted.matched
+    async def _answer(self, call: Call, published: Published, form: str, found: _Read, matched: int | None) -> Answer:
+        query, page = found.query, found.page
         if len(page.body) > MAX_BYTES:
             raise TooLarge(
                 f"The page has {len(page.body) // 2**20} MiB.",
@@ -114,8 +110,8 @@ class Items:
             rest = as_json({"timeStamp": stamp, **_crs(query)})[1:-1]
             body = b"".join((head, rest, b',"features":[', page.body, b"]}"))
             return Answer(200, body, _TYPES[form], (*headers, ("link", written.header)) if written.header else headers)
-        found = links.page_links(call, published, form, following, query.limit)
-        headers = (*headers, *links.header_of(found))
+        shown = links.page_links(call, published, form, following, query.limit)
+        headers = (*headers, *links.header_of(shown))
         if form == "csv":
             body = await asyncio.to_thread(tables.csv_of, b"[" + page.body + b"]", query)
             name = f'attachment; filename="{published.collection.id}.csv"'
@@ -124,12 +120,13 @@ class Items:
             "type": "FeatureCollection",
             **({"numberMatched": matched} if matched is not None else {}),
             "numberReturned": page.returned,
-            "links": found,
+            "links": shown,
             "timeStamp": stamp,
             **_crs(query),
             "features": tables.exact(b"[" + page.body + b"]"),
             "collection": published.collection,
             "limit": query.limit,
+            "words": call.query.get("q", ""),
         }
         body = await asyncio.to_thread(self.pages.render, "collections/items/index.html", call.snapshot, call.language, document)
         return Answer(200, body, _TYPES[form], headers)
@@ -151,7 +148,7 @@ class Items:
         # A tag that matches was given for this item of this version, so it is there.
         if unchanged := call.unchanged(tag) if call.header("if-none-match") != "*" else None:
             return unchanged
-        published, item = await read(call, ask)
+        published, item = await read(call, ask, Cost.LIGHT)
         crs, properties, skip_geometry = params.item_options(call.query, published.relation)
         headers: tuple[tuple[str, str], ...] = (
             ("etag", call.tag(published.digest, MEDIA[form])),

@@ -10,6 +10,8 @@ import psycopg
 import psycopg_pool
 from psycopg.pq import TransactionStatus
 
+from stadtgrund.errors import Busy
+
 Connection = psycopg.AsyncConnection[Any]
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
@@ -20,8 +22,8 @@ class Lending:
     The pool cares for their age, their number and what is lost: `settle`, called once a second, gives back all that wait.
     """
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, most_waiting: int = 1000) -> None:
+        self._pool, self._most_waiting = pool, most_waiting
         self._idle: list[Connection] = []
         self._waiting = 0
 
@@ -32,9 +34,13 @@ class Lending:
         ------
         psycopg_pool.PoolTimeout
             None came back within `timeout` seconds.
+        Busy
+            As many as may wait do so already.
         """
         if self._idle:
             return self._idle.pop()
+        if self._waiting >= self._most_waiting:
+            raise Busy(f"{self._waiting} requests of this kind are waiting.")
         self._waiting += 1
         try:
             return await self._pool.getconn(timeout=timeout)

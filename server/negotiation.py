@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["LANGUAGES", "MEDIA", "choose_format", "choose_language"]
+__all__ = ["LANGUAGES", "MEDIA", "choose_format", "choose_language", "weighted"]
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from stadtgrund.errors import InvalidParameter, NotAcceptable
 
@@ -21,10 +22,14 @@ MEDIA = {
 }
 
 
-def _ranges(text: str) -> list[tuple[str, float]]:
-    """Return the entries of an Accept header with their q (0 when it is malformed), the best first; equal ones in their order."""
+_LONGEST = 2000
+"""Characters of an Accept header that are looked at: no client's is longer."""
+
+
+def weighted(text: str) -> list[tuple[str, float]]:
+    """Return the entries of an Accept header in their order: in lower case, without parameters, with their q (0 when it is malformed)."""
     entries: list[tuple[str, float]] = []
-    for part in text.split(",")[:50]:
+    for part in text[:_LONGEST].split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
         q = 1.0
         for parameter in parameters:
@@ -34,9 +39,10 @@ def _ranges(text: str) -> list[tuple[str, float]]:
                     q = float(value)
                 except ValueError:
                     q = 0.0
+                q = q if 0 <= q <= 1 else 0.0  # neither 7 nor nan is a weight
         if name:
             entries.append((name.lower(), q))
-    return sorted(entries, key=lambda entry: -entry[1])
+    return entries
 
 
 def choose_format(wanted: str | None, accept: str | None, offered: Iterable[tuple[str, str]]) -> str:
@@ -64,26 +70,34 @@ def choose_format(wanted: str | None, accept: str | None, offered: Iterable[tupl
         if wanted in names:
             return wanted
         raise InvalidParameter("f", wanted, "one of " + ", ".join(names))
-    if not accept:
-        return names[0]
-    ranges = _ranges(accept)
-    refused = {name for name, q in ranges if q <= 0}
-    for name, q in ranges:
-        if q <= 0:
-            break
-        for offer, media_type in offered:
-            bare = media_type.partition(";")[0]
-            if bare in refused:
-                continue
-            if name in ("*/*", bare) or name == bare.partition("/")[0] + "/*":
-                return offer
-    # A client that knows JSON but not the special type of it is served: it is JSON.
-    if any(name == "application/json" and q > 0 for name, q in ranges):
-        for offer, media_type in offered:
-            if media_type.partition(";")[0].endswith("+json"):
-                return offer
-    known = ", ".join(dict.fromkeys(media_type for _, media_type in offered))
-    raise NotAcceptable("None of the media types in Accept is offered here.", remedy=f"Offered: {known}.")
+    best = _best(accept[:_LONGEST], offered) if accept else names[0]
+    if best is None:
+        known = ", ".join(dict.fromkeys(media_type for _, media_type in offered))
+        raise NotAcceptable("None of the media types in Accept is offered here.", remedy=f"Offered: {known}.")
+    return best
+
+
+@lru_cache(maxsize=512)
+def _best(accept: str, offered: tuple[tuple[str, str], ...]) -> str | None:
+    """Return the format that Accept weighs most, None when it takes none; of equal ones the first by the header, then by us.
+
+    The weight of a media type is that of the most specific range it is in (RFC 9110, 12.5.1).
+    """
+    ranges = list(enumerate(weighted(accept)))
+    if not ranges:
+        return offered[0][0]
+    found: list[tuple[float, int, int, str]] = []
+    for number, (offer, media_type) in enumerate(offered):
+        bare = media_type.partition(";")[0]
+        # A client that knows JSON but not the special type of it is served: it is JSON.
+        json = ("application/json",) if bare.endswith("+json") else ()
+        for name in (bare, *json, bare.partition("/")[0] + "/*", "*/*"):
+            listed = [(q, place) for place, (known, q) in ranges if known == name]
+            if listed:
+                q, place = listed[0]
+                found += [(-q, place, number, offer)] if q > 0 else []
+                break
+    return min(found)[3] if found else None
 
 
 def choose_language(wanted: str | None, accept_language: str | None) -> str:
@@ -99,8 +113,13 @@ def choose_language(wanted: str | None, accept_language: str | None) -> str:
         if code in LANGUAGES:
             return code
         raise InvalidParameter("lang", wanted, "one of " + ", ".join(LANGUAGES))
-    for name, q in _ranges(accept_language or ""):
-        code = name.split("-")[0]
-        if q > 0 and code in LANGUAGES:
-            return code
-    return LANGUAGES[0]
+    return _language(accept_language[:_LONGEST]) if accept_language else LANGUAGES[0]
+
+
+@lru_cache(maxsize=512)
+def _language(accept: str) -> str:
+    best = max(
+        ((q, -place, name.split("-")[0]) for place, (name, q) in enumerate(weighted(accept)) if q > 0 and name.split("-")[0] in LANGUAGES),
+        default=(0.0, 0, LANGUAGES[0]),
+    )
+    return best[2]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import stadtgrund
+from server import openapi_downloads
 from server import openapi_parts as parts
 from server.answer import Answer
 from server.call import Call
@@ -56,8 +57,15 @@ def openapi_document(
     contact = snapshot.api.config["metadata"]["contact"]
     title = identification["title"]
     paths = parts.common_paths() | dict(more or {})
+    parameters = parts.parameters()
+    if only is None and any(item.collection.tiles and item.collection.geometry for item in chosen):
+        paths |= parts.dataset_tile_paths()
     if only is None and len(chosen) > MOST_COLLECTIONS:
         paths |= _templated(chosen)
+        with_tiles = [item for item in chosen if item.collection.tiles and item.collection.geometry]
+        parameters["dataset"] = parts.dataset(_ids(chosen))
+        if with_tiles:
+            parameters["datasetWithTiles"] = parts.dataset(_ids(with_tiles))
     else:
         for published in chosen:
             paths |= _own(published, language)
@@ -80,7 +88,7 @@ def openapi_document(
         "security": [{}, {"bearer": []}, {"key": []}, {"basic": []}],
         "paths": paths,
         "components": {
-            "parameters": parts.parameters(),
+            "parameters": parameters,
             "responses": parts.RESPONSES,
             "schemas": parts.SCHEMAS,
             "securitySchemes": {
@@ -96,7 +104,10 @@ def _own(published: Published, language: str) -> dict[str, Any]:
     """Return the paths of one collection, with its queryables as parameters."""
     collection = published.collection
     base, tag, title = f"/collections/{collection.id}", collection.id, collection.title.get(language)
-    paths: dict[str, Any] = {base: parts.get(tag, f"describe_{tag}", title, [], "collection")}
+    paths: dict[str, Any] = {
+        base: parts.get(tag, f"describe_{tag}", title, [], "collection"),
+        f"{base}/api": parts.api(tag, f"api_{tag}", f"{title}: API"),
+    }
     if collection.items:
         paths |= {
             f"{base}/items": parts.items(
@@ -111,28 +122,31 @@ def _own(published: Published, language: str) -> dict[str, Any]:
     if collection.tiles and collection.geometry:
         paths |= parts.tile_paths(base, tag, f"{tag}_", [])
     for file in published.files:
-        paths[f"{base}/files/{file.name}"] = parts.file(tag, f"get_{tag}_file_{file.name.replace('.', '_')}", file.name, file.media_type)
-    return paths
+        paths[f"{base}/files/{file.name}"] = parts.file(tag, f"get_{tag}_file_{file.name.replace('.', '_')}", file.name, [file.media_type])
+    return paths | openapi_downloads.own_paths(published, language)
+
+
+def _ids(chosen: Iterable[Published]) -> list[str]:
+    return [item.collection.id for item in chosen]
 
 
 def _templated(chosen: list[Published]) -> dict[str, Any]:
     """Return paths with the collection as a parameter, whose values are the ids."""
-    with_items = [item.collection.id for item in chosen if item.collection.items]
-    with_tiles = [item.collection.id for item in chosen if item.collection.tiles and item.collection.geometry]
-    base, tag = "/collections/{dataset}", "server"
+    base, tag, dataset = "/collections/{dataset}", "server", parts.named("dataset")
     paths: dict[str, Any] = {
-        base: parts.get(tag, "describeCollection", "Collection", [parts.dataset([i.collection.id for i in chosen])], "collection")
+        base: parts.get(tag, "describeCollection", "Collection", dataset, "collection"),
+        f"{base}/api": parts.api(tag, "getApiOfCollection", "API of a collection, with each of its attributes", dataset),
     }
-    if with_items:
-        dataset = parts.dataset(with_items)
-        paths[f"{base}/items"] = parts.items(tag, "getItems", "Items", [dataset], None)
-        paths[f"{base}/items/{{featureId}}"] = parts.item(tag, "getItem", "Item", None, [dataset])
+    if any(item.collection.items for item in chosen):
+        paths[f"{base}/items"] = parts.items(tag, "getItems", "Items", dataset, None)
+        paths[f"{base}/items/{{featureId}}"] = parts.item(tag, "getItem", "Item", None, dataset)
         for name in ("schema", "queryables", "sortables"):
-            paths[f"{base}/{name}"] = parts.get(tag, f"get{name.capitalize()}", name, [dataset], "schema", MEDIA["schema"])
-    if with_tiles:
-        paths |= parts.tile_paths(base, tag, "", [parts.dataset(with_tiles)])
-    with_files = [item for item in chosen if item.files]
-    if with_files:
-        own = [parts.dataset([item.collection.id for item in with_files]), parts.file_name()]
-        paths[f"{base}/files/{{name}}"] = parts.file(tag, "getFile", "File", with_files[0].files[0].media_type, own)
+            paths[f"{base}/{name}"] = parts.get(tag, f"get{name.capitalize()}", name.capitalize(), dataset, "schema", MEDIA["schema"])
+    if any(item.collection.tiles and item.collection.geometry for item in chosen):
+        paths |= parts.tile_paths(base, tag, "", parts.named("datasetWithTiles"))
+    media_types = sorted({file.media_type for item in chosen for file in item.files})
+    if any(item.collection.items for item in chosen):
+        paths |= openapi_downloads.templated_paths(tag, dataset, media_types)
+    elif media_types:
+        paths[f"{base}/files/{{name}}"] = parts.file(tag, "getFile", "File", media_types, [*dataset, parts.file_name()])
     return paths

@@ -5,14 +5,17 @@ from __future__ import annotations
 __all__ = [
     "RESPONSES",
     "SCHEMAS",
+    "api",
     "common_paths",
     "crs_of",
     "dataset",
+    "dataset_tile_paths",
     "file",
     "file_name",
     "get",
     "item",
     "items",
+    "named",
     "parameters",
     "queryable_parameters",
     "tile_paths",
@@ -81,6 +84,7 @@ def parameters() -> Json:
         "bbox-crs": _query("bbox-crs", "CRS of bbox; CRS84 unless told.", uri),
         "crs": _query("crs", "CRS of the answer's coordinates; CRS84 unless told.", uri),
         "datetime": _query("datetime", "A date, an RFC 3339 instant or an interval of two of them; .. is an open end.", text),
+        "q": _query("q", _SEARCH, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
         "properties": _query(
             "properties", "Attributes to return; all unless told.", {"type": "array", "items": {"type": "string"}, "minItems": 1}
         ),
@@ -95,12 +99,23 @@ def parameters() -> Json:
         "skipGeometry": _query("skipGeometry", "Whether geometries are left out.", {"type": "boolean", "default": False}),
         "featureId": _path("featureId", "Id of a feature.", text),
         "tileMatrixSetId": _path("tileMatrixSetId", "Tile matrix set.", {"type": "string", "enum": list(MATRIX_SETS)}),
-        "tileMatrix": _path("tileMatrix", "Zoom level.", {"type": "integer", "minimum": 0, "maximum": 24}),
+        # Text, as Tiles Part 1 (`tc-tilematrix-definition`) has it: a matrix is named, not counted.
+        "tileMatrix": _path("tileMatrix", "Zoom level.", {"type": "string", "pattern": "^(1?[0-9]|2[0-4])$"}),
+        "collections": _query(
+            "collections",
+            "Collections to have as layers, the lowest first: ids or addresses; all unless told.",
+            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ),
         "tileRow": _path("tileRow", "Row, counted from the north.", index),
         "tileCol": _path("tileCol", "Column, counted from the west.", index),
     }
 
 
+_SEARCH = (
+    "Full text: features that have one of these terms, parted by commas. The words of a term follow each other; the last may be the "
+    "beginning of a word. Case, accents, umlauts (ü = ue) and endings make no difference."
+)
+_WORDS = "Collections that have all words of one of these terms, parted by commas, in title, description, keywords or id."
 _LINKS = {"type": "array", "items": _ref("schemas", "link")}
 
 SCHEMAS: Json = {
@@ -232,14 +247,10 @@ def _operation(tag: str, operation_id: str, summary: str, asked: Sequence[Json],
     }
 
 
-def _named(*names: str) -> list[Json]:
-    return [_ref("parameters", name) for name in names]
-
-
 def get(tag: str, operation_id: str, summary: str, asked: Iterable[Json], schema: str, media: str = MEDIA["json"]) -> Json:
     """Return the operation of a document that is also a page."""
     content = {media: {"schema": _ref("schemas", schema)}, MEDIA["html"]: {"schema": {"type": "string"}}}
-    return _operation(tag, operation_id, summary, [*asked, *_named("f", "lang")], content)
+    return _operation(tag, operation_id, summary, [*asked, *named("f", "lang")], content)
 
 
 def _feature_content(schema: str) -> Json:
@@ -254,27 +265,32 @@ def crs_of(published: Published) -> list[str]:
 
 def _crs_parameters(known: Sequence[str] | None, *names: str) -> list[Json]:
     if known is None:
-        return _named(*names)
+        return named(*names)
     shared = parameters()
     return [{**shared[name], "schema": {"type": "string", "format": "uri", "enum": list(known), "default": known[0]}} for name in names]
 
 
 def items(tag: str, operation_id: str, summary: str, own: Sequence[Json], known: Sequence[str] | None) -> Json:
     """Return the operation of a page of features; `known` = the collection's CRSs, None = not of one collection."""
-    shared = _named(*(name for name in PAGE_PARAMETERS if name not in ("f", "crs", "bbox-crs", "filter-crs")), "f_items")
+    apart = ("f", "crs", "bbox-crs", "filter-crs") if known is None else ("f", "crs", "bbox-crs", "filter-crs", "q")
+    shared = named(*(name for name in PAGE_PARAMETERS if name not in apart), "f_items")
     asked = [*shared, *_crs_parameters(known, "crs", "bbox-crs", "filter-crs"), *own]
     return _operation(tag, operation_id, summary, asked, _feature_content("featureCollection"), {"413": _ref("responses", "TooLarge")})
 
 
 def item(tag: str, operation_id: str, summary: str, known: Sequence[str] | None, own: Sequence[Json] = ()) -> Json:
     """Return the operation of one feature."""
-    asked = [*_named("featureId", "f_items", "lang", "properties", "skipGeometry"), *_crs_parameters(known, "crs"), *own]
+    asked = [*named("featureId", "f_items", "lang", "properties", "skipGeometry"), *_crs_parameters(known, "crs"), *own]
     return _operation(tag, operation_id, summary, asked, _feature_content("feature"))
 
 
 def queryable_parameters(published: Published, language: str) -> list[Json]:
-    """Return each attribute as a parameter of its own type."""
+    """Return `q` with the attributes that it searches, and each attribute as a parameter of its own type."""
     found: list[Json] = []
+    if searched := published.relation.search:
+        titles = ", ".join(published.collection.field(name).title.get(language) for name in searched)
+        words = "Searched:" if language == "en" else "Durchsucht:"
+        found.append({**parameters()["q"], "description": f"{_SEARCH} {words} {titles}."})
     for name in queryable_names(published.relation):
         schema = property_schema(published.collection.field(name), language)
         kept = {key: value for key, value in schema.items() if key in ("type", "format", "enum")}
@@ -286,8 +302,13 @@ def queryable_parameters(published: Published, language: str) -> list[Json]:
 
 
 def dataset(ids: Sequence[str]) -> Json:
-    """Return the path parameter of a collection."""
+    """Return the path parameter of a collection, for `components.parameters`: the ids of thousands are to stand there once."""
     return _path("dataset", "Id of a collection.", {"type": "string", "enum": list(ids)})
+
+
+def named(*names: str) -> list[Json]:
+    """Return references to parameters of the components."""
+    return [_ref("parameters", name) for name in names]
 
 
 def file_name() -> Json:
@@ -295,62 +316,76 @@ def file_name() -> Json:
     return _path("name", "Name of a file, as the collection links it.", {"type": "string"})
 
 
-def file(tag: str, operation_id: str, summary: str, media_type: str, own: Sequence[Json] = ()) -> Json:
+def file(tag: str, operation_id: str, summary: str, media_types: Iterable[str], own: Sequence[Json] = ()) -> Json:
     """Return the operation of a file, which can be asked for by ranges of bytes."""
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
     more = {"206": {"description": "The range of bytes that was asked for.", "content": content}}
     return _operation(tag, operation_id, summary, own, content, more)
 
 
 def tile_paths(base: str, tag: str, prefix: str, own: Sequence[Json]) -> Json:
     """Return the paths of a collection's tiles."""
+    asked = named(*(name for name in TILE_PARAMETERS if name != "f"))
+    return _tile_paths(base, tag, f"{prefix}collection.vector", own, [], asked)
+
+
+def dataset_tile_paths() -> Json:
+    """Return the paths of tiles with all collections."""
+    return _tile_paths(
+        "", "server", "dataset.vector", [], named("collections"), named("collections"), {"413": _ref("responses", "TooLarge")}
+    )
+
+
+def _tile_paths(
+    base: str, tag: str, prefix: str, own: Sequence[Json], on_tilesets: Sequence[Json], on_tiles: Sequence[Json], more: Json | None = None
+) -> Json:
+    """Return the paths of tiles; the ends of the operation ids are those of Tiles Part 1, table 11."""
     json_html = {MEDIA["json"]: {"schema": _ref("schemas", "document")}, MEDIA["html"]: {"schema": {"type": "string"}}}
     tilejson = {MEDIA["tilejson"]: {"schema": _ref("schemas", "document")}}
     only_json = {MEDIA["json"]: {"schema": _ref("schemas", "document")}, **tilejson}
     tile = {MEDIA["mvt"]: {"schema": {"type": "string", "format": "binary"}}}
-    place = _named("tileMatrixSetId", "tileMatrix", "tileRow", "tileCol")
+    place = named("tileMatrixSetId", "tileMatrix", "tileRow", "tileCol")
     empty = {"204": {"description": "Nothing lies in this tile."}}
     tileset = f"{base}/tiles/{{tileMatrixSetId}}"
-    lists = [*own, *_named("f", "lang")]
+    lists = [*own, *named("f", "lang")]
     return {
-        f"{base}/tiles": _operation(tag, f"{prefix}collection.vector.getTileSetsList", "Tilesets", lists, json_html),
+        f"{base}/tiles": _operation(tag, f"{prefix}.getTileSetsList", "Tilesets", lists, json_html),
         tileset: _operation(
             tag,
-            f"{prefix}collection.vector.getTileSet",
+            f"{prefix}.getTileSet",
             "Tileset",
-            [*own, *_named("tileMatrixSetId", "f_tileset", "lang")],
+            [*own, *named("tileMatrixSetId", "f_tileset", "lang"), *on_tilesets],
             {**json_html, **tilejson},
         ),
         f"{tileset}/metadata": _operation(
-            tag, f"{prefix}getTileJson", "TileJSON", [*own, *_named("tileMatrixSetId", "f_tilejson", "lang")], only_json
+            tag, f"{prefix}.getTileJson", "TileJSON", [*own, *named("tileMatrixSetId", "f_tilejson", "lang"), *on_tilesets], only_json
         ),
         f"{tileset}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": _operation(
             tag,
-            f"{prefix}collection.vector.getTile",
+            f"{prefix}.getTile",
             "Tile",
-            [*own, *place, *_named(*(name for name in TILE_PARAMETERS if name != "f"), "f_tile")],
+            [*own, *place, *named("f_tile"), *on_tiles],
             tile,
-            empty,
+            {**empty, **(more or {})},
         ),
     }
+
+
+def api(tag: str, operation_id: str, summary: str, own: Sequence[Json] = ()) -> Json:
+    """Return the operation of a description of the API."""
+    content = {MEDIA["openapi"]: {"schema": _ref("schemas", "document")}, MEDIA["html"]: {"schema": {"type": "string"}}}
+    return _operation(tag, operation_id, summary, [*own, *named("f", "lang")], content)
 
 
 def common_paths() -> Json:
     """Return the paths that are of no collection."""
     tag = "server"
-    matrix_set = [_ref("parameters", "tileMatrixSetId")]
-    api = _operation(
-        tag,
-        "getApi",
-        "This document",
-        _named("f", "lang"),
-        {MEDIA["openapi"]: {"schema": _ref("schemas", "document")}, MEDIA["html"]: {"schema": {"type": "string"}}},
-    )
+    matrix_set = named("tileMatrixSetId")
     return {
         "/": get(tag, "getLandingPage", "Landing page", [], "landingPage"),
         "/conformance": get(tag, "getConformance", "Conformance classes", [], "confClasses"),
-        "/api": api,
-        "/collections": get(tag, "getCollections", "Collections", [], "collections"),
+        "/api": api(tag, "getApi", "This document"),
+        "/collections": get(tag, "getCollections", "Collections", [_query("q", _WORDS, {"type": "string"})], "collections"),
         "/styles": get(tag, "getStyles", "Styles", [], "document"),
         "/tileMatrixSets": get(tag, "getTileMatrixSetsList", "Tile matrix sets", [], "document"),
         "/tileMatrixSets/{tileMatrixSetId}": get(tag, "getTileMatrixSet", "Tile matrix set", matrix_set, "document"),

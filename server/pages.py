@@ -5,11 +5,12 @@ Nothing is loaded from another host: style sheet and all else come with the page
 
 from __future__ import annotations
 
-__all__ = ["Pages"]
+__all__ = ["HTML", "Pages"]
 
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pygeoapi
 from babel import Locale
@@ -23,6 +24,11 @@ from server.host import Snapshot
 from server.sketch import sketch
 from server.texts import GERMAN
 
+HTML = "text/html; charset=utf-8"
+"""Media type of a page."""
+_SCHEMES = ("", "http", "https", "mailto", "tel")
+_INVISIBLE = {code: None for code in range(0x21)}
+"""What browsers take out of an address before they look at its scheme."""
 _STOCK = Path(pygeoapi.__file__).with_name("templates")
 
 
@@ -51,6 +57,8 @@ class Pages:
 
         made.install_gettext_callables(translated, translated_number, newstyle=True)  # type: ignore[attr-defined]
         made.filters["number"] = lambda value: _number(value, language)
+        made.filters["path"] = lambda url: urlsplit(url).path.rstrip("/")
+        made.filters["link"] = _link
         made.filters["to_json"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
         made.globals["sketch"] = sketch
         return made
@@ -76,3 +84,13 @@ def _number(value: Any, language: str) -> str:
         return str(value)
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
     return text.translate(str.maketrans(",.", ".,")) if language == "de" else text
+
+
+def _link(address: Any) -> str:
+    """Return an address that a page may link: one that runs a script or is no text leads nowhere."""
+    text = str(address or "").strip()
+    try:
+        scheme = urlsplit(text.translate(_INVISIBLE)).scheme
+    except ValueError:
+        return "#"
+    return text if scheme in _SCHEMES else "#"

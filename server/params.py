@@ -30,6 +30,7 @@ from stadtgrund.query.expression import Expression, all_of
 from stadtgrund.query.feature_query import MAX_OFFSET, FeatureQuery, parse_sortby
 from stadtgrund.query.interval import Interval
 from stadtgrund.query.relation import Relation
+from stadtgrund.query.search import Search
 
 DEFAULT_LIMIT = 1000
 MAX_LIMIT = 10_000
@@ -44,6 +45,7 @@ PAGE_PARAMETERS = (
     "bbox",
     "bbox-crs",
     "datetime",
+    "q",
     "sortby",
     "filter",
     "filter-lang",
@@ -58,7 +60,7 @@ _BBOX = "four numbers (xmin,ymin,xmax,ymax) or six with heights, in the axis ord
 
 def known_crs(relation: Relation) -> tuple[Crs, ...]:
     """Return the CRSs that a collection speaks, CRS84 first."""
-    return supported(relation.geometry.srid) if relation.geometry else (CRS84,)
+    return supported(relation.geometry.srid, relation.geometry.dimensions) if relation.geometry else (CRS84,)
 
 
 def _output_crs(query: Mapping[str, str], relation: Relation) -> Crs:
@@ -177,6 +179,7 @@ def feature_query(query: Mapping[str, str], published: Published, default_limit:
         datetime=Interval.parse(query["datetime"]) if "datetime" in query else None,
         properties=properties,
         sortby=parse_sortby(query["sortby"], relation) if "sortby" in query else (),
+        search=Search.parse(query["q"]) if "q" in query else None,
         filter=all_of(conditions),
         crs=crs,
         skip_geometry=skip_geometry,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Planner", "ViewerFile"]
+__all__ = ["Planner"]
 
 import hashlib
 from dataclasses import dataclass
@@ -10,16 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from processes.construction_overlay import METADATA
 from server.answer import Answer
 from server.caching import NO_STORE
 from server.call import Call
 from server.city import City
 from server.processes import Processes, sheet_policy
-from stadtgrund.errors import ContractError, NotFound, Problem, StadtgrundError
+from server.viewer_file import ViewerFile
+from stadtgrund.errors import NotFound, StadtgrundError
 
 _FOLDER = Path(__file__).with_name("viewer")
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css; charset=utf-8"}
@@ -31,54 +29,6 @@ _UNPREPARED = b"""<!doctype html>
 <p>Die Planungskarte ist noch nicht eingerichtet: Der Betrieb holt die Kartenbibliothek mit <code>make setup</code>.</p>
 </html>
 """
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SearchPlace(_Frozen):
-    """A collection that is searched, and the attributes in which."""
-
-    collection: str
-    title: str
-    fields: tuple[str, ...]
-
-
-class WorksLayer(_Frozen):
-    """The collection of construction sites, and the attribute that names one."""
-
-    collection: str
-    title: str
-
-
-class ViewerFile(_Frozen):
-    """`viewer.yml` of a deployment: order of the layers, which are on, what is searched."""
-
-    order: tuple[str, ...] = ()
-    shown: tuple[str, ...] = ()
-    search: tuple[SearchPlace, ...] = ()
-    works: WorksLayer | None = None
-    parcels: str | None = None
-
-    @classmethod
-    def read(cls, folder: Path) -> ViewerFile:
-        """Read it; a deployment without one gets all layers, none of them on.
-
-        Raises
-        ------
-        ContractError
-            Naming file and place.
-        """
-        path = folder / "viewer.yml"
-        if not path.is_file():
-            return cls()
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
-        except yaml.YAMLError as error:
-            raise ContractError([Problem(str(path), None, "", str(error))]) from error
-        except ValidationError as error:
-            raise ContractError([Problem(str(path), None, ".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from error
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class MethodNotAllowed(UsageError):
 
 
 class Unsupported(UsageError):
-    """A request that is over a limit of ours before anything of it was read: `status` is 413, 414 or 431."""
+    """A request that is over a limit of ours before anything was made of it: `status` is 408, 413, 414, 415 or 431."""
 
     def __init__(self, status: HTTPStatus, what: str, *, remedy: str) -> None:
         self.status = status
@@ -108,14 +108,14 @@ def row_of(error: Exception) -> Row:
     return next((row for kind, row in TABLE if isinstance(error, kind)), FAULT)
 
 
-def problem(error: Exception, path: str) -> tuple[int, dict[str, Any], tuple[tuple[str, str], ...]]:
+def problem(error: Exception, path: str, request_id: str | None = None) -> tuple[int, dict[str, Any], tuple[tuple[str, str], ...]]:
     """Return status, problem document and headers for `error`; a 5xx is logged with its cause.
 
-    `path` is the path of the request without its query, so that no value is repeated.
+    `path` is the path of the request without its query, so that no value is repeated; `request_id` is that of `X-Request-Id`.
     """
     row = row_of(error)
     if row.status >= 500:
-        log.error("%s: %s: %s", path, type(error).__name__, error, exc_info=row.status == 500)
+        log.error("%s: %s: %s [%s]", path, type(error).__name__, error, request_id, exc_info=row.status == 500)
     detail = row.detail or str(error)
     document: dict[str, Any] = {
         "type": "about:blank",
@@ -124,10 +124,14 @@ def problem(error: Exception, path: str) -> tuple[int, dict[str, Any], tuple[tup
         "detail": detail,
         "instance": path,
     }
+    if request_id:
+        document["requestId"] = request_id
     headers: list[tuple[str, str]] = [("cache-control", "no-store")]
     if isinstance(error, InvalidParameter):
         document["parameter"] = error.name
         document["allowed"] = error.allowed
+    elif isinstance(error, InvalidFilter | InvalidCursor):
+        document["parameter"] = "filter" if isinstance(error, InvalidFilter) else "cursor"
     if row.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("retry-after", str(error.retry_after_s if isinstance(error, TransientError) else TransientError.retry_after_s)))
     if row.status == HTTPStatus.UNAUTHORIZED:

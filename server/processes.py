@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = ["Execution", "Processes", "openapi_paths"]
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -36,6 +37,8 @@ _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
 _BRACKETS = re.compile(rb"[][{}]")
 _DEEPEST = 40
 """Levels of a request's JSON; a geometry has five."""
+_BODY_S = 30
+"""How long a body may take to arrive."""
 
 
 def sheet_policy() -> str:
@@ -134,17 +137,21 @@ async def _body(receive: Receive) -> bytes:
     """Return the request's body. Its stated length was checked; one that is not stated is counted."""
     parts: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise UsageError("The body is not whole.", remedy="Send it again.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY:
-            raise Unsupported(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", remedy=f"Allowed: {MAX_BODY} bytes.")
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+    try:
+        async with asyncio.timeout(_BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise UsageError("The body is not whole.", remedy="Send it again.")
+                part = message.get("body", b"")
+                size += len(part)
+                if size > MAX_BODY:
+                    raise Unsupported(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", remedy=f"Allowed: {MAX_BODY} bytes.")
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError as error:
+        raise Unsupported(HTTPStatus.REQUEST_TIMEOUT, f"The body took longer than {_BODY_S} s.", remedy="Send it at once.") from error
 
 
 def _request(body: bytes) -> tuple[dict[str, Any], bool]:

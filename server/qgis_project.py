@@ -99,8 +99,11 @@ def project(
     _canvas(root, listed, srid)
     document = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ElementTree.tostring(root, encoding="unicode")
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("stadtgrund.qgs", (2000, 1, 1, 0, 0, 0)), document)
+    with zipfile.ZipFile(packed, "w") as archive:
+        entry = zipfile.ZipInfo("stadtgrund.qgs", (2000, 1, 1, 0, 0, 0))
+        # It says by itself how it is packed: the archive's own setting does not reach it.
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, document)
     return packed.getvalue()
 
 

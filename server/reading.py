@@ -11,6 +11,7 @@ import psycopg
 from psycopg import errors as pg
 
 from server.call import Call
+from server.costs import Cost
 from server.host import Published
 from server.statements import Prepared
 from stadtgrund.errors import Busy
@@ -44,8 +45,8 @@ async def execute(connection: Connection, statement: Statement) -> Sequence[Any]
         return row
 
 
-async def read[R: Read](call: Call, ask: Callable[[Connection, Published], Awaitable[R]]) -> tuple[Published, R]:
-    """Return what `ask` read and the collection that it is of, both of one version.
+async def read[R: Read](call: Call, ask: Callable[[Connection, Published], Awaitable[R]], cost: Cost = Cost.MEDIUM) -> tuple[Published, R]:
+    """Return what `ask` read and the collection that it is of, both of one version; `cost` says whose queue it waits in.
 
     `call.snapshot` is a newer one afterwards when that of the request was old.
 
@@ -57,7 +58,7 @@ async def read[R: Read](call: Call, ask: Callable[[Connection, Published], Await
     for attempt in range(_TRIES):
         published = call.collection()
         try:
-            async with call.profile.connection() as connection:
+            async with call.profile.connection(cost) as connection:
                 result = await ask(connection, published)
         except _OLD:
             if attempt == _TRIES - 1:

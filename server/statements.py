@@ -68,7 +68,10 @@ class Prepared:
             self._names.move_to_end(statement.sql)
         result = await connection.wait(_sent(connection, name, statement.sql, values))
         self._rows.set_pgresult(result)
-        return self._rows.load_row(0, tuple) if result.ntuples else None
+        try:
+            return self._rows.load_row(0, tuple) if result.ntuples else None
+        finally:
+            self._rows.set_pgresult(None)  # or each connection would keep the last page that it read
 
     async def _keep(self, connection: Connection, text: str) -> bytes | None:
         """Prepare a statement that recurs and return its name, None for one that was not seen often enough."""

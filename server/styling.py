@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["QGIS_PROJECT", "QML", "STYLE", "Styling"]
 
 import asyncio
+from html import escape
 from typing import Any
 
 from server.answer import Answer
@@ -13,9 +14,9 @@ from server.city import City
 from server.documents import Documents
 from server.negotiation import MEDIA
 from server.params import MAX_LIMIT
-from server.planner import ViewerFile
 from server.qgis_project import aliases, project
-from server.tilesets import TILEJSON_SET
+from server.tile_grid import TILEJSON_SET
+from server.viewer_file import ViewerFile
 from stadtgrund.catalog import styles
 from stadtgrund.errors import NotFound
 
@@ -92,7 +93,7 @@ class Styling:
             source = {"type": "geojson", "data": f"{url}/items?limit={MAX_LIMIT}"}
             layers = [{key: value for key, value in layer.items() if key != "source-layer"} for layer in layers]
         if collection.attribution:
-            source["attribution"] = collection.attribution
+            source["attribution"] = escape(collection.attribution, quote=False)  # maps show it as HTML
         document = {"version": 8, "name": collection.title.get(call.language), "sources": {collection.id: source}, "layers": layers}
         return Answer.of_json(document, media_type, (("etag", tag),))
 
@@ -103,10 +104,15 @@ class Styling:
         tag = call.tag(call.snapshot.digest, QGIS_PROJECT)
         if unchanged := call.unchanged(tag):
             return unchanged
-        collections = [item.collection for item in call.snapshot.published.values()]
-        title = self.city.title.get(call.language)
-        srid = int(self.city.crs.removeprefix("EPSG:"))
-        packed = await asyncio.to_thread(
-            project, title, collections, call.base_url, srid=srid, order=self.viewer.order, shown=self.viewer.shown
-        )
-        return Answer(200, packed, QGIS_PROJECT, (("etag", tag), ("content-disposition", 'attachment; filename="stadtgrund.qgz"')))
+        snapshot, key = call.snapshot, ("qgis.qgz", call.language)
+        kept = snapshot.documents.get(key)
+        if kept is None:
+            collections = [item.collection for item in snapshot.published.values()]
+            title = self.city.title.get(call.language)
+            srid = int(self.city.crs.removeprefix("EPSG:"))
+            packed = await asyncio.to_thread(
+                project, title, collections, call.base_url, srid=srid, order=self.viewer.order, shown=self.viewer.shown
+            )
+            kept = Answer(200, packed, QGIS_PROJECT, (("content-disposition", 'attachment; filename="stadtgrund.qgz"'),))
+            snapshot.documents.put(key, kept)
+        return kept.with_headers(("etag", tag))

@@ -6,6 +6,9 @@ __all__ = ["GERMAN"]
 
 GERMAN: dict[str, str] = {
     "A day, an instant or an interval: 2024-05-01/..": "Ein Tag, ein Zeitpunkt oder ein Zeitraum: 2024-05-01/..",
+    "A file without a size is written at its first request, which may take a minute. An excerpt by conditions:": (
+        "Eine Datei ohne Größe wird beim ersten Abruf geschrieben, was eine Minute dauern kann. Ein Auszug nach Bedingungen:"
+    ),
     "About the data": "Über die Daten",
     "Access": "Zugang",
     "Add all datasets to your project as layers: features to query and to style, and vector tiles for fast maps.": (
@@ -23,10 +26,13 @@ GERMAN: dict[str, str] = {
     "Coordinates of the answer: CRS84 unless told; the dataset's page lists the others.": (
         "Koordinaten der Antwort: CRS84, wenn nichts gesagt ist; die Seite des Datensatzes nennt die anderen."
     ),
+    "Copied": "Kopiert",
+    "Copy": "Kopieren",
     "Data as of": "Stand der Daten",
     "Dataset": "Datensatz",
     "Datasets": "Datensätze",
     "Description": "Beschreibung",
+    "Download the whole dataset": "Ganzen Datensatz herunterladen",
     "Extent": "Ausdehnung",
     "Features": "Objekte",
     "Features a page: 1000 unless told, 10000 at most. Follow the link rel=next for the next page.": (
@@ -37,19 +43,14 @@ GERMAN: dict[str, str] = {
     ),
     "First steps": "Erste Schritte",
     "Home": "Start",
-    "How to use it": "So benutzen Sie die Daten",
+    "How to use it": "So benutzen",
     "I develop": "Ich entwickle",
     "I plan a project": "Ich plane ein Vorhaben",
     "I work with QGIS": "Ich arbeite mit QGIS",
     "Join": "Verknüpfung",
     "Keywords": "Schlagwörter",
     "Kind": "Art",
-    "Layer › Add layer › Raster layer, source type Protocol: HTTP(S), with this address:": (
-        "Layer › Layer hinzufügen › Rasterlayer, Quelltyp „Protokoll: HTTP(S)“, mit dieser Adresse:"
-    ),
-    "Layer › Add layer › WFS / OGC API Features, new connection with this address:": (
-        "Layer › Layer hinzufügen › WFS / OGC-API-Features, neue Verbindung mit dieser Adresse:"
-    ),
+    "Layer": "Ebene",
     "Layers": "Ebenen",
     "Left side": "Linke Seite",
     "Licence": "Lizenz",
@@ -68,42 +69,48 @@ GERMAN: dict[str, str] = {
     "Parameters": "Parameter",
     "Path": "Pfad",
     "Period": "Zeitraum",
-    "Queryables for this collection as HTML": "Abfragbare Attribute als HTML",
-    "Queryables for this collection as JSON": "Abfragbare Attribute als JSON",
     "Processes": "Prozesse",
     "Queryables": "Abfragbare Attribute",
-    "Remarks": "Bemerkungen",
+    "Queryables for this collection as HTML": "Abfragbare Attribute als HTML",
+    "Queryables for this collection as JSON": "Abfragbare Attribute als JSON",
     "Raster": "Raster",
+    "Remarks": "Bemerkungen",
     "Responsible": "Verantwortlich",
+    "Right side": "Rechte Seite",
+    "Schema of collection in HTML": "Schema als HTML",
+    "Schema of collection in JSON": "Schema als JSON",
+    "Search": "Suchen",
+    "Search datasets": "Datensätze suchen",
+    "Search features": "Objekte suchen",
     "See what is known about a place: which datasets there are, how current they are, who answers for them and how to get an extract.": (
         "Sehen, was über einen Ort bekannt ist: welche Datensätze es gibt, wie aktuell sie sind, wer für sie antwortet "
         "und wie Sie an einen Ausschnitt kommen."
     ),
-    "Schema of collection in HTML": "Schema als HTML",
-    "Schema of collection in JSON": "Schema als JSON",
-    "Right side": "Rechte Seite",
     "Show features": "Objekte zeigen",
     "Skip to content": "Zum Inhalt springen",
     "Sortable attributes, - for descending.": "Sortierbare Attribute, mit - davor absteigend.",
     "Sortables": "Sortierbare Attribute",
     "Stored in": "Gespeichert in",
-    "The server could not answer": "Der Server konnte nicht antworten",
-    "This API conforms to these classes of the OGC standards. A class stands here only when it is tested.": (
-        "Diese API erfüllt die folgenden Klassen der OGC-Standards. Eine Klasse steht nur hier, wenn sie geprüft ist."
-    ),
+    "Styles": "Darstellungen",
     "The OpenAPI definition as HTML": "Die API-Beschreibung zum Lesen",
     "The OpenAPI definition as JSON": "Die API-Beschreibung als OpenAPI-Dokument",
     "The landing page of this server as HTML": "Startseite als HTML",
     "The landing page of this server as JSON": "Startseite als JSON",
+    "The server could not answer": "Der Server konnte nicht antworten",
+    "Table": "Tabelle",
+    "Themes": "Themen",
+    "This API conforms to these classes of the OGC standards. A class stands here only when it is tested.": (
+        "Diese API erfüllt die folgenden Klassen der OGC-Standards. Eine Klasse steht nur hier, wenn sie geprüft ist."
+    ),
     "This document as HTML": "Dieses Dokument als HTML",
     "This document as JSON": "Dieses Dokument als JSON",
     "This page as JSON": "Diese Seite als JSON",
     "This request does not work": "So geht diese Anfrage nicht",
-    "Tiles as HTML": "Kacheln als HTML",
-    "Tiles as JSON": "Kacheln als JSON",
-    "Styles": "Darstellungen",
+    "Tile matrix set": "Kachelschema",
     "Tile matrix sets": "Kachelschemata",
     "Tiles": "Kacheln",
+    "Tiles as HTML": "Kacheln als HTML",
+    "Tiles as JSON": "Kacheln als JSON",
     "Title": "Titel",
     "To QGIS": "Zu QGIS",
     "To planning": "Zur Planung",
@@ -117,10 +124,12 @@ GERMAN: dict[str, str] = {
         "Was ein Rechteck berührt, in Grad Länge und Breite, wenn bbox-crs nichts anderes sagt."
     ),
     "What requests can say": "Was Anfragen sagen können",
+    "Without a theme": "Ohne Thema",
     "Zoom levels": "Zoomstufen",
     "a grid of values as Cloud Optimized GeoTIFF; clients read only the part that they need": (
         "ein Gitter von Werten als Cloud Optimized GeoTIFF; Programme lesen nur den Teil, den sie brauchen"
     ),
+    "datasets": "Datensätzen",
     "features": "Objekte",
     "in a box, coordinates in UTM": "in einem Rechteck, Koordinaten in UTM",
     "matched": "zugeordnet",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["application", "end_with_parent"]
+__all__ = ["application", "end_with_parent", "keep_freed_memory"]
 
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -13,22 +14,38 @@ import threading
 import time
 
 from server.app import App, create_app
+from server.loglines import LineFormatter, LineHandler
 from stadtgrund.settings import Settings
 
 _LOOK_S = 0.5
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _GRACE_S = 10.0
 
 
 def application() -> App:
     """Return the application of this worker; the settings are in the environment."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = LineHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # Nothing of these stands in a line; asking for them costs more than the rest of it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # documented, and missing in the stubs
     # It reports each 404 as an error; ours is the access line.
     logging.getLogger("pygeoapi").setLevel(logging.CRITICAL)
     end_with_parent()
+    keep_freed_memory()
     return create_app(Settings.from_environment())
+
+
+def keep_freed_memory() -> None:
+    """Keep up to 16 MiB of what was freed for the next answer, and give back at once what was larger than 4 MiB (glibc only).
+
+    By default each page of a megabyte is new memory, whose pages the kernel must first hand out: 1.5 of 4 ms of CPU a page [measured].
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 4 * 2**20)
+        mallopt(_M_TRIM_THRESHOLD, 16 * 2**20)
 
 
 def end_with_parent() -> None:
@@ -42,6 +59,7 @@ def end_with_parent() -> None:
             time.sleep(_LOOK_S)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_GRACE_S)
+        logging.shutdown()
         os._exit(1)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()

@@ -6,7 +6,7 @@ says where. Integer SRIDs only: the text form of `ST_Transform` looks up `spatia
 
 from __future__ import annotations
 
-__all__ = ["CRS84", "BBox", "Crs", "Operation", "best_operation", "from_uri", "supported"]
+__all__ = ["CRS84", "CRS84H", "BBox", "Crs", "Operation", "best_operation", "from_uri", "supported"]
 
 import os
 import re
@@ -40,6 +40,8 @@ class Crs:
 
 
 CRS84 = Crs(CRS84_URI, 4326, geographic=True)
+CRS84H = Crs("http://www.opengis.net/def/crs/OGC/0/CRS84h", 4326, geographic=True)
+"""CRS84 with a height as third coordinate, which passes through as it is stored (Features Part 2, 6.2)."""
 _NORTHING_FIRST = {4326, 4258}
 _GEOGRAPHIC = {4326, 4258}
 _EVERYWHERE = (4326, 3857, 4258, 25832, 25833)
@@ -49,10 +51,10 @@ def _epsg(srid: int) -> Crs:
     return Crs(f"http://www.opengis.net/def/crs/EPSG/0/{srid}", srid, srid in _NORTHING_FIRST, srid in _GEOGRAPHIC)
 
 
-def supported(storage_srid: int) -> tuple[Crs, ...]:
-    """Return the CRSs of a collection stored in `storage_srid`: CRS84 first, then the EPSG codes."""
+def supported(storage_srid: int, dimensions: int = 2) -> tuple[Crs, ...]:
+    """Return the CRSs of a collection stored in `storage_srid`: CRS84 first (of 3 dimensions CRS84h next), then the EPSG codes."""
     codes = dict.fromkeys((*_EVERYWHERE, storage_srid))
-    return (CRS84, *(_epsg(code) for code in codes))
+    return (CRS84, *((CRS84H,) if dimensions == 3 else ()), *(_epsg(code) for code in codes))
 
 
 def storage(srid: int) -> Crs:
@@ -71,7 +73,8 @@ def from_uri(text: str, known: Iterable[Crs], *, parameter: str) -> Crs:
     known = tuple(known)
     wanted = text.strip()
     if match := re.fullmatch(r"\[?(EPSG|OGC):(\w+)\]?", wanted):
-        wanted = CRS84_URI if match[1] == "OGC" and match[2] == "CRS84" else f"http://www.opengis.net/def/crs/EPSG/0/{match[2]}"
+        ours = {"CRS84": CRS84_URI, "CRS84h": CRS84H.uri} if match[1] == "OGC" else {}
+        wanted = ours.get(match[2], f"http://www.opengis.net/def/crs/EPSG/0/{match[2]}")
     for crs in known:
         if crs.uri == wanted:
             return crs

@@ -8,6 +8,7 @@
     │   ├── InvalidFilter           a CQL2 expression
     │   └── InvalidCursor           a page token that is not ours or not of this query
     ├── NotFound                    a collection, item, tile, version or command target (HTTP 404)
+    │   └── UnknownName             a name that a person typed: known ones and the one that was probably meant (exit 2)
     ├── NotAcceptable               no representation in a media type that was asked for (HTTP 406)
     ├── Unauthorized                a credential that is not valid (HTTP 401)
     ├── TooLarge                    an answer or a request over a limit (HTTP 413)
@@ -45,11 +46,14 @@ __all__ = [
     "TooLarge",
     "TransientError",
     "Unauthorized",
+    "UnknownName",
     "UsageError",
     "by_locale",
+    "nearest",
     "unknown",
 ]
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -106,6 +110,33 @@ class InvalidCursor(UsageError):
 
 class NotFound(StadtgrundError):
     """The thing asked for does not exist, or not for this caller: the two look the same."""
+
+
+class UnknownName(NotFound):
+    """Somebody named a thing that is not there: the command line was misused, which a failed command is not.
+
+    Parameters
+    ----------
+    german, english : str
+        What kind of thing it is ("Datensatz", "dataset").
+    name : str
+        As it was typed.
+    known : iterable of str
+        What there is; at most 30 of them are listed.
+    """
+
+    def __init__(self, german: str, english: str, name: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        guess = nearest(name, self.known)
+        meant = by_locale(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
+        shown, more = ", ".join(self.known[:30]) or "–", len(self.known) > 30
+        super().__init__(
+            by_locale(f"{german} „{name}“ ist unbekannt.{meant}", f"Unknown {english} {name!r}.{meant}"),
+            remedy=by_locale(
+                f"Bekannt sind: {shown}{f' … (insgesamt {len(self.known)})' if more else ''}.",
+                f"Known are: {shown}{f' … ({len(self.known)} in all)' if more else ''}.",
+            ),
+        )
 
 
 class NotAcceptable(StadtgrundError):
@@ -182,6 +213,13 @@ class Busy(TransientError):
     """A lock or a place in a queue did not become free in time."""
 
 
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.65) -> str | None:
+    """Return the one of `known` that was probably meant by `name`; short closed lists bear a lower `cutoff`."""
+    lower = {other.lower(): other for other in known}
+    found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=cutoff)
+    return lower[found[0]] if found else None
+
+
 def unknown(kind: str, name: str, known: Iterable[str], *, german: str | None = None) -> str:
     """Say that `name` is not known, and which names are (at most 30 of them).
 
@@ -194,4 +232,6 @@ def unknown(kind: str, name: str, known: Iterable[str], *, german: str | None = 
     if german is None:
         return english
     rest = f" … (insgesamt {len(names)})" if more else ""
-    return by_locale(f"{german} „{name}“ ist unbekannt; bekannt: {first or '(keine)'}{rest}", english)
+    guess = nearest(name, names)
+    meant = by_locale(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
+    return by_locale(f"{german} „{name}“ ist unbekannt; bekannt: {first or '(keine)'}{rest}.", f"{english}.") + meant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Language", "language", "say"]
+__all__ = ["BadValue", "Language", "language", "say"]
 
 import os
 from collections.abc import Mapping
@@ -27,3 +27,13 @@ def language(env: Mapping[str, str] | None = None) -> Language:
 def say(de: str, en: str) -> str:
     """Return the text in the language of the locale."""
     return de if language() == "de" else en
+
+
+class BadValue(ValueError):
+    """A value that does not fit, said in both languages; which one is chosen when it is told, as most are counted only."""
+
+    def __init__(self, de: str, en: str) -> None:
+        super().__init__(de, en)
+
+    def __str__(self) -> str:
+        return say(*self.args)

@@ -115,7 +115,9 @@ def _text(name: str, value: Any) -> str:
 
 def _columns(schema: dict[str, Any], properties: str | None) -> list[str]:
     """Return the attributes' names in the order of the schema, as far as `properties` asks for them."""
-    names = [name for name, each in schema["properties"].items() if each.get("x-ogc-role") != "primary-geometry"]
+    # An id that is read only is the feature's, not one of its properties.
+    apart = {name for name, each in schema["properties"].items() if each.get("x-ogc-role") == "id" and each.get("readOnly")}
+    names = [name for name, each in schema["properties"].items() if each.get("x-ogc-role") != "primary-geometry" and name not in apart]
     return [name for name in names if name in properties.split(",")] if properties is not None else names
 
 

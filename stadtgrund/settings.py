@@ -5,11 +5,12 @@ Names are `STADTGRUND_*`; by custom `DATABASE_URL` and `PUBLIC_URL` carry no pre
 
 from __future__ import annotations
 
-__all__ = ["DatabaseSettings", "DeploymentSettings", "Paths", "Secret", "ServerSettings", "Settings"]
+__all__ = ["DatabaseSettings", "DeploymentSettings", "DownloadSettings", "Paths", "Secret", "ServerSettings", "Settings", "TileSettings"]
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,8 +51,18 @@ class Paths:
 
     @property
     def files(self) -> Path:
-        """COGs, downloads and tiles, named by version."""
+        """COGs and downloads, named by version."""
         return self.var / "files"
+
+    @property
+    def tiles(self) -> Path:
+        """Stored tiles, which can be made anew at any time."""
+        return self.var / "tiles"
+
+    @property
+    def downloads(self) -> Path:
+        """Files made of whole collections and of excerpts; what is missing is written anew."""
+        return self.var / "downloads"
 
     @property
     def log(self) -> Path:
@@ -89,11 +100,31 @@ class ServerSettings:
     port: int
     workers: int
     public_url: str
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Whose forwarded headers are believed; none = nobody's."""
 
     @property
     def base_path(self) -> str:
         """Path prefix of the public URL, without a slash at its end ('' when there is none)."""
         return urlsplit(self.public_url).path.rstrip("/")
+
+
+@dataclass(frozen=True)
+class DownloadSettings:
+    """How many bytes the files of whole collections may take together."""
+
+    max_bytes: int = 20 << 30
+
+
+@dataclass(frozen=True)
+class TileSettings:
+    """How many bytes stored tiles may take on disk; 0 = none are stored."""
+
+    max_bytes: int = 2 << 30
+
+
+_DOWNLOADS = DownloadSettings()
+_TILES = TileSettings()
 
 
 @dataclass(frozen=True)
@@ -104,6 +135,8 @@ class Settings:
     deployment: DeploymentSettings
     database: DatabaseSettings
     server: ServerSettings
+    downloads: DownloadSettings = _DOWNLOADS
+    tiles: TileSettings = _TILES
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None, *, config: Path | None = None) -> Settings:
@@ -142,7 +175,9 @@ class Settings:
                 _integer(env, "STADTGRUND_STATEMENT_TIMEOUT_MS", 30_000, 100, 3_600_000),
                 _integer(env, "STADTGRUND_POOL_MAX", 8, 1, 200),
             ),
-            server=ServerSettings(host, port, _integer(env, "STADTGRUND_WORKERS", 2, 1, 64), public),
+            server=ServerSettings(host, port, _integer(env, "STADTGRUND_WORKERS", 2, 1, 64), public, _networks(env, "STADTGRUND_PROXIES")),
+            tiles=TileSettings(_integer(env, "STADTGRUND_TILES_MB", _TILES.max_bytes >> 20, 0, 10_000_000) << 20),
+            downloads=DownloadSettings(_integer(env, "STADTGRUND_DOWNLOADS_GB", _DOWNLOADS.max_bytes >> 30, 1, 100_000) << 30),
         )
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -154,9 +189,12 @@ class Settings:
             "DATABASE_URL": self.database.url.reveal() if self.database.url else "",
             "STADTGRUND_STATEMENT_TIMEOUT_MS": str(self.database.statement_timeout_ms),
             "STADTGRUND_POOL_MAX": str(self.database.pool_max),
+            "STADTGRUND_DOWNLOADS_GB": str(self.downloads.max_bytes >> 30),
             "STADTGRUND_HOST": self.server.host,
             "STADTGRUND_PORT": str(self.server.port),
             "STADTGRUND_WORKERS": str(self.server.workers),
+            "STADTGRUND_TILES_MB": str(self.tiles.max_bytes >> 20),
+            "STADTGRUND_PROXIES": ",".join(map(str, self.server.proxies)),
             "PUBLIC_URL": self.server.public_url,
         }
         return {**(os.environ if base is None else base), **mine}
@@ -174,3 +212,19 @@ def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: in
             remedy=by_locale(f"Erlaubt: eine ganze Zahl von {low} bis {high}.", f"Allowed: a whole number from {low} to {high}."),
         )
     return value
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    found: list[IPv4Network | IPv6Network] = []
+    for part in filter(None, (part.strip() for part in env.get(name, "").split(","))):
+        try:
+            found.append(ip_network(part, strict=False))
+        except ValueError as error:
+            raise UsageError(
+                by_locale(f"{name}: {part!r} ist keine IP-Adresse.", f"{name}: {part!r} is not an IP address."),
+                remedy=by_locale(
+                    "Erlaubt: Adressen und Netze, durch Kommas getrennt, etwa 127.0.0.1,10.1.0.0/16,::1.",
+                    "Allowed: addresses and networks, separated by commas, such as 127.0.0.1,10.1.0.0/16,::1.",
+                ),
+            ) from error
+    return tuple(found)

@@ -9,8 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stadtgrund.catalog.checks_of_fields import API_PARAMETERS
-from stadtgrund.catalog.contract import RESERVED_COLUMNS
+from stadtgrund.catalog.contract import API_PARAMETERS, RESERVED_COLUMNS
 
 _LETTERS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ẞ": "SS", "æ": "ae", "ø": "oe", "²": "2", "³": "3"}

@@ -21,7 +21,7 @@ from etl.describe.names import dataset_name
 from etl.extract.ogr import opened
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import SourceError, UsageError
+from stadtgrund.errors import SourceError, UsageError, nearest
 from stadtgrund.language import say
 
 Kind = Literal["ogr", "table", "raster"]
@@ -115,7 +115,7 @@ def stem(path: Path) -> str:
 
 def _paths(text: str) -> tuple[Path, ...]:
     if "://" in text:
-        raise SourceError(
+        raise UsageError(
             say(f"{text} ist eine Adresse; diese Version liest Dateien.", f"{text} is an address; this version reads files."),
             remedy=say(
                 "Speichern Sie den Dienst vorher als Datei, etwa in QGIS (Ebene › Speichern als › GeoPackage) oder mit ogr2ogr.",
@@ -136,8 +136,10 @@ def _paths(text: str) -> tuple[Path, ...]:
             folder = folder.parent
         names = sorted(item.name for item in folder.iterdir())
         shown = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
-        raise SourceError(
-            say(f"Die Quelle {text} gibt es nicht.", f"The source {text} does not exist."),
+        guess = nearest(path.name, names)
+        meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
+        raise UsageError(
+            say(f"Die Quelle {text} gibt es nicht.{meant}", f"The source {text} does not exist.{meant}"),
             remedy=say(f"In {folder} liegen: {shown or '(nichts)'}.", f"In {folder} there are: {shown or '(nothing)'}."),
         )
     return found

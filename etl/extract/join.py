@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from etl.findings import Finding, format_count
+from etl.findings import Finding, english_count, format_count
 from stadtgrund.catalog.collection import JoinFacts
 from stadtgrund.catalog.contract import Contract, Field
 from stadtgrund.errors import SourceError
 from stadtgrund.language import say
+from stadtgrund.settings import Secret
 from stadtgrund.store import tables
 
 _SAMPLE = 50
@@ -131,6 +132,7 @@ def join(
     run: int,
     recipe: str,
     normalisers: dict[str, Callable[[object], str | None]],
+    id_key: Secret | None,
 ) -> Joined:
     """Fill the staging table and return what was matched.
 
@@ -140,6 +142,8 @@ def join(
         In a transaction; may read both tables and write staging and `meta.rejected_row`.
     normalisers : dict
         Key type → function that normalises one key, for each key type in `source.on`.
+    id_key : Secret or None
+        For a join whose ids are made of the content (`store/id_key.py`).
     """
     fields = check(contract, left.contract, right.contract)
     pairs = contract.source.on
@@ -149,7 +153,7 @@ def join(
     dropped = 0
     if contract.source.unmatched_left == "drop":
         dropped = _reject(connection, contract, run, left, facts.left_unmatched)
-    _insert(connection, contract, left, right, staging, fields, recipe)
+    _insert(connection, contract, left, right, staging, fields, recipe, id_key)
     findings = list(_findings(contract, left.contract, right.contract, facts, twins))
     rows = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(staging)).fetchone()
     assert rows is not None  # an aggregate has one row
@@ -246,7 +250,11 @@ def _reject(connection: psycopg.Connection[Any], contract: Contract, run: int, l
                 " SELECT %s, %s, row_number() OVER (ORDER BY l.sg_id), 'join', NULL, %s, to_jsonb(t) - 'geom' - 'sg_hash' - 'sg_revision'"
                 " FROM sg_left AS l JOIN {} AS t USING (sg_id) WHERE NOT EXISTS (SELECT FROM sg_right AS r WHERE {})"
             ).format(left.table, _condition(len(pairs))),
-            (run, contract.id, "kein Partner auf der rechten Seite (unmatched_left: drop)"),
+            (
+                run,
+                contract.id,
+                say("kein Partner auf der rechten Seite (unmatched_left: drop)", "no partner on the right side (unmatched_left: drop)"),
+            ),
         )
     return count
 
@@ -259,6 +267,7 @@ def _insert(
     staging: sql.Identifier,
     fields: dict[str, tuple[str, Field]],
     recipe: str,
+    id_key: Secret | None,
 ) -> None:
     values = {
         item.name: sql.SQL("{}.{}::{}").format(
@@ -299,19 +308,20 @@ def _insert(
             left=left.table,
             right=right.table,
         ),
-        (recipe,),
+        (*([id_key.reveal()] if id_key else []), recipe),
     )
 
 
 def _id(contract: Contract, content: sql.Composable) -> sql.Composable:
-    """Return the feature id as SQL; NULL where a part is missing."""
+    """Return the feature id as SQL, of which an id of content takes the key as its value; NULL where a part is missing."""
     id_field = contract.id_field
     if id_field and id_field.column:
         column = sql.Identifier(id_field.column)
         return column if tables.id_is_integer(contract) else sql.SQL("{}::text").format(column)
     if id_field and id_field.columns:
         return sql.SQL(" || '-' || ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in id_field.columns)
-    return sql.SQL("substr(md5({}), 1, 20)").format(content)
+    # No HMAC without an extension; of 256 bits 80 are told, so that none can be appended to what is hashed.
+    return sql.SQL("substr(encode(sha256(convert_to(%s || {}, 'UTF8')), 'hex'), 1, 20)").format(content)
 
 
 def _geometry(contract: Contract, left: Contract, right: Contract) -> sql.Composable | None:
@@ -335,34 +345,39 @@ def _geometry(contract: Contract, left: Contract, right: Contract) -> sql.Compos
 
 
 def _findings(contract: Contract, left: Contract, right: Contract, facts: JoinFacts, twins: dict[str, int]) -> Iterable[Finding]:
-    kept = contract.source.unmatched_left == "keep"
+    kept, left_out = contract.source.unmatched_left == "keep", say("nicht übernommen", "left out")
     sides = (
         (
             left,
             facts.left_unmatched,
             facts.left_unmatched_keys,
-            "ohne Werte der anderen Seite übernommen" if kept else "nicht übernommen",
+            say("ohne Werte der anderen Seite übernommen", "taken over without values of the other side") if kept else left_out,
             kept,
         ),
-        (right, facts.right_unmatched, facts.right_unmatched_keys, "nicht übernommen", True),
+        (right, facts.right_unmatched, facts.right_unmatched_keys, left_out, True),
     )
     for part, count, keys, told, only_reported in sides:
         if count:
-            what = format_count(count, "Zeile", "Zeilen")
             shown = ", ".join(keys[:10]) + (" …" if len(keys) > 10 else "")
-            yield Finding(
-                "join", "report" if only_reported else "reject", count, f"{what} von {part.id} ohne Partner ({shown}); {told}.", None, keys
+            message = say(
+                f"{format_count(count, 'Zeile', 'Zeilen')} von {part.id} ohne Partner ({shown}); {told}.",
+                f"{english_count(count, 'row', 'rows')} of {part.id} without a partner ({shown}); {told}.",
             )
+            yield Finding("join", "report" if only_reported else "reject", count, message, None, keys)
     if twins["left"] and twins["right"]:
-        what = format_count(twins["left"], "Zeile", "Zeilen")
-        yield Finding(
-            "join",
-            "report",
-            twins["left"],
-            f"{what} von {left.id} und {twins['right']} von {right.id} haben mehrere Partner: der Schlüssel ist nicht eindeutig.",
+        message = say(
+            f"{format_count(twins['left'], 'Zeile', 'Zeilen')} von {left.id} und {twins['right']} von {right.id} haben mehrere Partner: "
+            "der Schlüssel ist nicht eindeutig.",
+            f"{english_count(twins['left'], 'row', 'rows')} of {left.id} and {twins['right']} of {right.id} have several partners: "
+            "the key is not unique.",
         )
+        yield Finding("join", "report", twins["left"], message)
     elif twins["left"]:
         one = twins["left"] == 1
-        what = format_count(twins["left"], "Zeile", "Zeilen")
-        told = f"{'hat' if one else 'haben'} in {right.id} mehrere Partner und {'steht' if one else 'stehen'} je Partner einmal da."
-        yield Finding("join", "report", twins["left"], f"{what} von {left.id} {told}")
+        message = say(
+            f"{format_count(twins['left'], 'Zeile', 'Zeilen')} von {left.id} {'hat' if one else 'haben'} in {right.id} mehrere Partner "
+            f"und {'steht' if one else 'stehen'} je Partner einmal da.",
+            f"{english_count(twins['left'], 'row', 'rows')} of {left.id} {'has' if one else 'have'} several partners in {right.id} "
+            f"and {'is' if one else 'are'} there once for each.",
+        )
+        yield Finding("join", "report", twins["left"], message)

@@ -70,7 +70,9 @@ def opened(contract: Contract, paths: tuple[Path, ...], scratch: Path, batch_row
         layer.encoding = datasets[0].encoding
         wanted = wanted_columns(contract)
         present = [*columns, *dict.fromkeys(["fid", *(str(info["fid_column"]) for info in infos if info["fid_column"])])]
-        require_columns(contract, wanted, present, datasets[0].name if len(datasets) == 1 else f"{len(datasets)} Dateien")
+        require_columns(
+            contract, wanted, present, datasets[0].name if len(datasets) == 1 else say(f"{len(datasets)} Dateien", f"{len(datasets)} files")
+        )
         layer.batches = _batches(contract, datasets, infos, wanted, batch_rows, layer)
         yield layer
     finally:
@@ -167,7 +169,12 @@ def _shapefile_encoding(contract: Contract, name: str, parts: dict[str, bytes], 
     start = int.from_bytes(table[8:10], "little")
     found = encoding.detect((table[start:],), name).name
     if found != "utf-8" or not table[start:].isascii():
-        notes.append(f"{name} nennt seine Zeichenkodierung nicht; nach den Buchstaben ist es {found}.")
+        notes.append(
+            say(
+                f"{name} nennt seine Zeichenkodierung nicht; nach den Buchstaben ist es {found}.",
+                f"{name} does not state its encoding; by its letters it is {found}.",
+            )
+        )
     return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "CP1252", "cp850": "CP850", "mac_roman": "MACINTOSH"}.get(found, found)
 
 
@@ -250,7 +257,12 @@ def _batches(
         fields = [str(name) for name in info["fields"]]
         missing = [name for name in wanted if name not in (*fields, "fid", info["fid_column"])]
         if missing:
-            layer.notes.append(f"{item.name} hat keine Spalte {', '.join(missing)}; ihre Werte bleiben leer.")
+            layer.notes.append(
+                say(
+                    f"{item.name} hat keine Spalte {', '.join(missing)}; ihre Werte bleiben leer.",
+                    f"{item.name} has no column {', '.join(missing)}; its values stay empty.",
+                )
+            )
         fid = next((name for name in wanted if name not in fields and name in ("fid", info["fid_column"])), None)
         options: dict[str, Any] = {
             "layer": item.layer,

@@ -107,9 +107,19 @@ def _detected(path: Path, layer: Layer) -> str:
     with _raw(path) as raw:
         found = detect(iter(lambda: raw.read(_BLOCK), b""), path.name)
     if found.doubly_encoded:
-        layer.notes.append(f"{path.name} ist vermutlich doppelt kodiert („Ã¤“ statt „ä“); bitten Sie die Quelle um einen neuen Export.")
+        layer.notes.append(
+            say(
+                f"{path.name} ist vermutlich doppelt kodiert („Ã¤“ statt „ä“); bitten Sie die Quelle um einen neuen Export.",
+                f"{path.name} is probably encoded twice (“Ã¤” for “ä”); ask the source for a new export.",
+            )
+        )
     if found.name not in ("utf-8", "utf-8-sig"):
-        layer.notes.append(f"{path.name} nennt seine Zeichenkodierung nicht; nach den Buchstaben ist es {found.name}.")
+        layer.notes.append(
+            say(
+                f"{path.name} nennt seine Zeichenkodierung nicht; nach den Buchstaben ist es {found.name}.",
+                f"{path.name} does not state its encoding; by its letters it is {found.name}.",
+            )
+        )
     return found.name
 
 
@@ -228,7 +238,10 @@ def _csv_batches(
 
     def invalid(row: Any) -> str:
         lost.append(row.number)
-        reason = f"die Zeile hat {row.actual_columns} statt {row.expected_columns} Zellen"
+        reason = say(
+            f"die Zeile hat {row.actual_columns} statt {row.expected_columns} Zellen",
+            f"the row has {row.actual_columns} cells instead of {row.expected_columns}",
+        )
         broken.append(Refused(row.number, "shape", None, reason, {"text": row.text[:_CELL_LIMIT]}))
         return "skip"
 
@@ -302,12 +315,25 @@ def _sheet(contract: Contract, path: Path, batch_rows: int, layer: Layer) -> Ite
             )
         sheet = book[source.sheet] if source.sheet else book[book.sheetnames[0]]
         if source.sheet is None and len(book.sheetnames) > 1:
-            layer.notes.append(f"{path.name} hat mehrere Blätter; gelesen wird „{sheet.title}“ (source.sheet wählt ein anderes).")
+            layer.notes.append(
+                say(
+                    f"{path.name} hat mehrere Blätter; gelesen wird „{sheet.title}“ (source.sheet wählt ein anderes).",
+                    f"{path.name} has several sheets; “{sheet.title}” is read (source.sheet chooses another).",
+                )
+            )
         rows = sheet.iter_rows(min_row=source.header_row, values_only=True)
         names = [" ".join(str(cell).split()) if cell is not None else "" for cell in next(rows, ())]
         wanted = wanted_columns(contract)
         known = dict.fromkeys(name for name in (*names, *numbered(names)) if name)
-        require_columns(contract, wanted, known, f"{path.name} (Blatt „{sheet.title}“, Zeile {source.header_row})")
+        require_columns(
+            contract,
+            wanted,
+            known,
+            say(
+                f"{path.name} (Blatt „{sheet.title}“, Zeile {source.header_row})",
+                f"{path.name} (sheet “{sheet.title}”, row {source.header_row})",
+            ),
+        )
         _refuse_twins(contract, wanted, names, path.name)
         names = numbered(names)
         yield tuple(name for name in names if name), _sheet_batches(contract, rows, names, wanted, batch_rows)

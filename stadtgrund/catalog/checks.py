@@ -5,24 +5,43 @@ Each rule is one small function over (contract, deployment) that yields what it 
 
 from __future__ import annotations
 
-__all__ = ["RULES", "check", "check_contract", "checked"]
+__all__ = ["RULES", "check", "check_contract", "checked", "examined"]
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from stadtgrund.catalog import checks_of_deployment, checks_of_fields, checks_of_joins, checks_of_release, checks_of_source
+from stadtgrund.catalog import (
+    checks_of_deployment,
+    checks_of_fields,
+    checks_of_joins,
+    checks_of_release,
+    checks_of_search,
+    checks_of_source,
+)
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.document import Finding
 from stadtgrund.catalog.registry import Deployment, Documents, read_documents
 from stadtgrund.errors import ContractError, Problem
 
-RULES = (*checks_of_fields.RULES, *checks_of_source.RULES, *checks_of_release.RULES, *checks_of_joins.RULES)
+RULES = (
+    *checks_of_fields.RULES,
+    *checks_of_search.RULES,
+    *checks_of_source.RULES,
+    *checks_of_release.RULES,
+    *checks_of_joins.RULES,
+)
 """The rules of a dataset, in the order of the contract's sections."""
 
 
 def check(config: Path, data: Path | None = None) -> list[Problem]:
     """Return all problems of a deployment folder, by file and line; none = every dataset can be loaded as far as one can know."""
-    return _problems(read_documents(config, data))
+    return examined(config, data)[0]
+
+
+def examined(config: Path, data: Path | None = None) -> tuple[list[Problem], Deployment | None]:
+    """Return what `check` returns, and the deployment as far as it can be read."""
+    documents = read_documents(config, data)
+    return _problems(documents), documents.deployment
 
 
 def checked(config: Path, data: Path | None = None) -> Deployment:
@@ -33,11 +52,10 @@ def checked(config: Path, data: Path | None = None) -> Deployment:
     ContractError
         With every problem of every file.
     """
-    documents = read_documents(config, data)
-    problems = _problems(documents)
-    if problems or documents.deployment is None:
+    problems, deployment = examined(config, data)
+    if problems or deployment is None:
         raise ContractError(problems)
-    return documents.deployment
+    return deployment
 
 
 def check_contract(contract: Contract, deployment: Deployment) -> Iterator[Finding]:

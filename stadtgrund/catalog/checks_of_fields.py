@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["API_PARAMETERS", "RULES"]
+__all__ = ["RULES", "unknown_dataset", "unknown_field", "unknown_key"]
 
 import re
 from collections.abc import Iterable, Iterator
 
 from stadtgrund.catalog import keys
-from stadtgrund.catalog.contract import RESERVED_COLUMNS, Contract
+from stadtgrund.catalog.contract import API_PARAMETERS, RESERVED_COLUMNS, Contract
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.catalog.sentences import nearest
+from stadtgrund.errors import nearest
 from stadtgrund.language import say
-
-API_PARAMETERS = frozenset(
-    {
-        "f", "limit", "offset", "cursor", "bbox", "bbox-crs", "crs", "datetime", "properties", "sortby", "filter", "filter-lang",
-        "filter-crs", "skipgeometry", "q", "lang", "geometry", "resulttype", "profile",
-    }
-)  # fmt: skip
-"""Names that a query of items gives a meaning of their own, so that no field can be asked by them."""
 
 _NUMBERS = ("integer", "number", "decimal")
 _ZOOM = re.compile(r"(<=|>=|<|>|=)?\s*\d{1,2}")
@@ -33,6 +25,17 @@ def unknown_field(name: str, contract: Contract) -> str:
     meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
     shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "") or "–"
     return say(f"Das Feld „{name}“ gibt es nicht.{meant} Felder: {shown}.", f"There is no field “{name}”.{meant} Fields: {shown}.")
+
+
+def unknown_dataset(name: str, known: Iterable[str]) -> str:
+    """Say that there is no such dataset, which was probably meant, and which there are."""
+    names = list(known)
+    guess = nearest(name, names)
+    meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
+    shown = ", ".join(names[:30]) + (", …" if len(names) > 30 else "") or "–"
+    return say(
+        f"Den Datensatz „{name}“ gibt es nicht.{meant} Bekannt sind: {shown}.", f"There is no dataset “{name}”.{meant} Known are: {shown}."
+    )
 
 
 def _exist(contract: Contract, path: Path, names: Iterable[str]) -> Iterator[Finding]:
@@ -99,7 +102,7 @@ def field_names(contract: Contract, deployment: Deployment) -> Iterator[Finding]
 def fields_given(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
     """A dataset of rows has fields and an id; a grid has neither."""
     if contract.is_raster:
-        for part in ("fields", "geometry", "id_field", "temporal", "sortables"):
+        for part in ("fields", "geometry", "id_field", "temporal", "sortables", "quality"):
             if part in contract.model_fields_set and getattr(contract, part):
                 yield (part,), say("Ein Raster hat keine Zeilen: hier nichts angeben.", "A grid has no rows: leave this out.")
         return

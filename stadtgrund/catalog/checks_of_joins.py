@@ -7,12 +7,11 @@ __all__ = ["RULES"]
 from collections.abc import Iterator
 
 from stadtgrund.catalog import access, keys, release
-from stadtgrund.catalog.checks_of_fields import unknown_field, unknown_key
+from stadtgrund.catalog.checks_of_fields import unknown_dataset, unknown_field, unknown_key
 from stadtgrund.catalog.contract import Contract, Field
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.licences import LICENCES
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.catalog.sentences import nearest
 from stadtgrund.identity import OPEN
 from stadtgrund.language import say
 
@@ -34,15 +33,7 @@ def parts(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
         if name is None:
             yield ("source", side), say("fehlt: der Datensatz dieser Seite.", "is missing: the dataset of this side.")
         elif name not in deployment.contracts:
-            guess = nearest(name, deployment.contracts)
-            meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
-            yield (
-                ("source", side),
-                say(
-                    f"Den Datensatz „{name}“ gibt es nicht.{meant} Bekannt sind: {', '.join(deployment.contracts)}.",
-                    f"There is no dataset “{name}”.{meant} Known are: {', '.join(deployment.contracts)}.",
-                ),
-            )
+            yield ("source", side), unknown_dataset(name, deployment.contracts)
         elif deployment.contracts[name].is_raster:
             yield ("source", side), say(f"{name} ist ein Raster und hat keine Zeilen.", f"{name} is a grid and has no rows.")
     if cycle := _cycle(contract, deployment, ()):
@@ -112,6 +103,11 @@ def join_fields(contract: Contract, deployment: Deployment) -> Iterator[Finding]
         return
     sides = _parts(contract, deployment)
     for number, field in enumerate(contract.fields):
+        if field.format is not None:
+            yield (
+                ("fields", number, "format"),
+                say("gilt nicht für eine Verknüpfung: die Werte sind gelesen.", "is not for a join: the values have been read."),
+            )
         path: Path = ("fields", number, "from" if field.from_ else "name")
         side, dot, name = field.source_name.partition(".")
         if not dot or side not in _SIDES:

@@ -16,7 +16,7 @@ from stadtgrund.catalog.contract import Contract, Form
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.licences import LICENCES
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.catalog.sentences import nearest
+from stadtgrund.errors import nearest
 from stadtgrund.identity import OPEN
 from stadtgrund.language import say
 

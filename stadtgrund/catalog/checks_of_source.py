@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["RULES"]
+__all__ = ["KINDS_OF_KEY", "RULES"]
 
 import re
 from collections.abc import Iterator
 from functools import cache
 
 from stadtgrund.catalog.checks_of_fields import unknown_field
-from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.contract import Contract, Source
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.language import say
@@ -17,7 +17,9 @@ from stadtgrund.language import say
 LOADED = ("ogr", "table", "raster", "join")
 """Kinds of sources that this version loads."""
 
-_ONLY_FOR = {
+KINDS_OF_KEY = {
+    "location": ("ogr", "wfs", "ogcapi", "table", "sql", "postgis", "raster"),
+    "crs": ("ogr", "wfs", "ogcapi", "table", "sql", "postgis", "raster"),
     "layer": ("ogr", "wfs", "ogcapi", "postgis"),
     "where": ("ogr", "wfs", "ogcapi", "postgis"),
     "encoding": ("ogr", "table"),
@@ -26,7 +28,7 @@ _ONLY_FOR = {
     "header_row": ("table",),
     "delimiter": ("table",),
     "decimal": ("table",),
-    "skip_rows": ("table", "ogr"),
+    "skip_rows": ("table",),
     "x": ("table",),
     "y": ("table",),
     "nodata": ("raster",),
@@ -39,6 +41,11 @@ _ONLY_FOR = {
     "unmatched_left": ("join",),
     "live": ("join",),
 }
+"""Key of `source` → the kinds whose reader looks at it; a key that is not here is for all."""
+
+_SPREADSHEETS = (".xlsx", ".xlsm")
+_FOR_SHEETS = {"sheet": True, "delimiter": False, "encoding": False}
+"""Key of a table's source → whether it is for spreadsheets; else it is for CSV."""
 
 
 def source_kind(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
@@ -52,9 +59,37 @@ def source_kind(contract: Contract, deployment: Deployment) -> Iterator[Finding]
                 f"{source.kind} is not loaded by this version; allowed: {', '.join(LOADED)}. Export a file and load it with ogr.",
             ),
         )
-    for key, kinds in _ONLY_FOR.items():
-        if key in source.model_fields_set and source.kind not in kinds:
-            yield ("source", key), say(f"gilt nur für kind: {' oder '.join(kinds)}.", f"is for kind: {' or '.join(kinds)} only.")
+    allowed = [key for key in Source.model_fields if key != "kind" and source.kind in KINDS_OF_KEY.get(key, (source.kind,))]
+    for key in Source.model_fields:
+        if key == "location" or key not in source.model_fields_set or key in (*allowed, "kind"):
+            continue
+        kinds = [kind for kind in KINDS_OF_KEY[key] if kind in LOADED]
+        yield (
+            ("source", key),
+            say(
+                f"gilt nur für kind: {' oder '.join(kinds)}. Bei {source.kind} erlaubt: {', '.join(allowed)}.",
+                f"is for kind: {' or '.join(kinds)} only. Allowed for {source.kind}: {', '.join(allowed)}.",
+            ),
+        )
+
+
+def table_format(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
+    """The keys of a table belong to its format, as far as the name says which it is."""
+    source = contract.source
+    name = (source.location or "").lower().removesuffix(".gz")
+    if source.kind != "table" or not re.search(r"\.[a-z0-9]+$", name):
+        return
+    is_sheet = name.endswith(_SPREADSHEETS)
+    for key, for_sheets in _FOR_SHEETS.items():
+        if key in source.model_fields_set and for_sheets != is_sheet:
+            yield (
+                ("source", key),
+                say(
+                    "gilt nur für XLSX; in einer CSV stattdessen: delimiter, encoding.", "is for XLSX only; a CSV has: delimiter, encoding."
+                )
+                if for_sheets
+                else say("gilt nur für CSV; in einer XLSX stattdessen: sheet.", "is for CSV only; an XLSX has: sheet."),
+            )
 
 
 def source_location(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
@@ -94,7 +129,12 @@ def source_coordinates(contract: Contract, deployment: Deployment) -> Iterator[F
             yield path, say("crs fehlt: in welchem Koordinatensystem sind x und y?", "crs is missing: in which system are x and y?")
         if contract.geometry is None or contract.geometry.type != "Point":
             yield ("geometry",), say("x und y ergeben Punkte: geometry: {type: Point}.", "x and y make points: geometry: {type: Point}.")
-    elif source.kind == "table" and contract.geometry is not None:
+    elif source.kind == "table" and source.crs is not None and source.x is None and source.y is None:
+        yield (
+            (*path, "crs"),
+            say("gilt in einer Tabelle nur mit x und y (Spalten der Koordinaten).", "is for a table with x and y (columns) only."),
+        )
+    if source.kind == "table" and contract.geometry is not None and not (source.x and source.y):
         yield (
             ("geometry",),
             say(
@@ -180,7 +220,15 @@ def quality(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
             yield (*path, "field"), unknown_field(rule.field, contract)
         elif rule.rule == "codelist" and rule.field is not None and by_name[rule.field].values is None:
             yield (*path, "field"), say(f"{rule.field} hat keine Codeliste (values).", f"{rule.field} has no code list (values).")
-        if rule.rule == "valid_geometry" and contract.geometry is None:
+        if rule.rule == "valid_geometry" and contract.source.kind == "join":
+            yield (
+                path,
+                say(
+                    "gilt nicht für eine Verknüpfung: die Geometrie ist an der Seite geprüft, von der sie kommt.",
+                    "is not for a join: the geometry is checked on the side that it comes from.",
+                ),
+            )
+        elif rule.rule == "valid_geometry" and contract.geometry is None:
             yield path, say("valid_geometry braucht eine Geometrie (geometry).", "valid_geometry needs a geometry.")
         if rule.on_fail == "repair" and rule.rule != "valid_geometry":
             yield (
@@ -204,5 +252,5 @@ def quality(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
                     yield (*path, key), say("gilt nur für row_count.", "is for row_count only.")
 
 
-RULES = (source_kind, source_location, source_coordinates, crs_known, editing, style, quality)
+RULES = (source_kind, table_format, source_location, source_coordinates, crs_known, editing, style, quality)
 """All rules of this module."""

@@ -6,15 +6,18 @@ profile's `sg_state`. It holds nothing that the form does not show, so that the 
 
 from __future__ import annotations
 
-__all__ = ["Collection", "CollectionField", "CollectionGeometry", "Extent", "Facts", "JoinFacts"]
+__all__ = ["PREPARED", "Collection", "CollectionField", "CollectionGeometry", "Extent", "Facts", "JoinFacts", "TileLevel"]
 
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 
 from stadtgrund.catalog.contract import FieldType, GeometryType, Role, Temporal, Text, Tiles
 from stadtgrund.catalog.styles import Style
+
+PREPARED = 2
+"""The layout of prepared feature text that this code makes and reads (`stadtgrund.store.text_tables`)."""
 
 
 class _Frozen(BaseModel):
@@ -22,7 +25,11 @@ class _Frozen(BaseModel):
 
 
 class CollectionField(_Frozen):
-    """An attribute as the form shows it. `status_of`: this is the status column of that field (ok, suppressed, missing)."""
+    """An attribute as the form shows it.
+
+    `status_of`: this is the status column of that field (ok, suppressed, missing). `source`: its name at the source, where it has
+    another only because that one is reserved.
+    """
 
     name: str
     type: FieldType
@@ -32,6 +39,17 @@ class CollectionField(_Frozen):
     values: dict[str, Text] | None = None
     nullable: bool = True
     status_of: str | None = None
+    source: str | None = None
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _of_pairs(cls, stored: Any) -> Any:
+        return dict(stored) if isinstance(stored, list) else stored
+
+    @field_serializer("values")
+    def _as_pairs(self, values: dict[str, Text] | None) -> list[tuple[str, Text]] | None:
+        """A code list has an order, which the keys of a jsonb do not keep."""
+        return list(values.items()) if values is not None else None
 
 
 class CollectionGeometry(_Frozen):
@@ -64,8 +82,29 @@ class JoinFacts(_Frozen):
     right_unmatched_keys: tuple[str, ...] = ()
 
 
+class TileLevel(_Frozen):
+    """What generalising left for the tiles of a zoom.
+
+    `features` + `merged` + `dropped` are all features that have a geometry.
+    """
+
+    zoom: int
+    features: int
+    merged: int = 0
+    """Features that another one stands for."""
+    dropped: int = 0
+    """Features of which nothing is left."""
+    pixels: float = 0
+    """Areas smaller than so many pixels of WebMercatorQuad (a tile has 512), and points that close, were merged, shorter lines dropped."""
+
+
 class Facts(_Frozen):
-    """What is known of the version that serves. `count` is exact: rows of this form. `prepared`: its feature text lies ready."""
+    """What is known of the version that serves. `count` is exact: rows of this form.
+
+    `prepared`: the layout in which its feature text lies ready, 0 = it does not; 1 was one text a feature, 2 is `PREPARED`.
+    `tiles`: the levels of the geometry that lies ready for tiles, None = none does; zooms without a level have full detail.
+    `definition`: hash of what the form shows of which rows, so that a version whose form changes is told from before.
+    """
 
     version: int
     published: datetime
@@ -75,7 +114,9 @@ class Facts(_Frozen):
     operation: str | None = None
     accuracy_m: float | None = None
     join: JoinFacts | None = None
-    prepared: bool = False
+    prepared: int = 0
+    tiles: tuple[TileLevel, ...] | None = None
+    definition: str = ""
 
 
 class Collection(_Frozen):
@@ -103,6 +144,8 @@ class Collection(_Frozen):
     geometry: CollectionGeometry | None = None
     temporal: Temporal | None = None
     sortables: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    """The attributes that `q` searches; empty = it cannot be searched."""
     items: bool = True
     tiles: Tiles | None = None
     style: Style | None = None

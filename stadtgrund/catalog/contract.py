@@ -7,6 +7,7 @@ The models check the shape (`extra="forbid"`, frozen); what a value means is che
 from __future__ import annotations
 
 __all__ = [
+    "API_PARAMETERS",
     "RESERVED_COLUMNS",
     "Contract",
     "Field",
@@ -47,6 +48,14 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 
 RESERVED_COLUMNS = frozenset({"geom", "sg_id", "sg_hash", "sg_revision", "sg_row", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 """Column names that the platform adds to each table, and PostgreSQL's own; no field may take them."""
+
+API_PARAMETERS = frozenset(
+    {
+        "f", "limit", "offset", "cursor", "bbox", "bbox-crs", "crs", "datetime", "properties", "sortby", "filter", "filter-lang",
+        "filter-crs", "skipgeometry", "q", "lang", "geometry", "resulttype", "profile",
+    }
+)  # fmt: skip
+"""Names that a query of items gives a meaning of their own, so that no field can be asked by them."""
 
 
 class Model(BaseModel):
@@ -280,6 +289,8 @@ class Contract(Model):
     fields: tuple[Field, ...] = ()
     temporal: Temporal | None = None
     sortables: tuple[ColumnName, ...] = ()
+    search: tuple[ColumnName, ...] | None = None
+    """What `q` searches; None = all text but keys and ids, () = nothing."""
     quality: tuple[Rule, ...] = ()
     publish: Publication = Publication()
 
@@ -294,6 +305,11 @@ class Contract(Model):
     def is_raster(self) -> bool:
         """Whether the dataset is a grid: files, no rows."""
         return self.source.kind == "raster"
+
+    @property
+    def has_content_ids(self) -> bool:
+        """Whether a feature's id is made of all values of its row."""
+        return not self.is_raster and (self.id_field is None or self.id_field.kind == "content")
 
     def canonical(self) -> dict[str, Any]:
         """Return the contract as JSON-able mapping with the YAML's own key names, defaults left out."""

@@ -11,6 +11,8 @@ __all__ = ["Flurstueck", "parse"]
 import re
 from dataclasses import dataclass
 
+from stadtgrund.language import BadValue
+
 _FORM = re.compile(r"(\d{2})(\d{4})(\d{3}|_{3})(\d{5})(\d{4}|_{4})(\d{2}|_{2})")
 _WRITTEN = re.compile(
     r"(?:(?P<land>\d{2})[ -]?)?(?P<gemarkung>\d{4})\s*[-,; ]\s*"
@@ -50,36 +52,55 @@ def parse(text: str, land: str | None = None) -> Flurstueck:
 
     Raises
     ------
-    ValueError
-        With a German sentence.
+    BadValue
+        With a sentence that says what is wrong.
     """
     packed = text.replace(" ", "")
     if re.fullmatch(r"[\d_]{14,20}", packed):
         match = _FORM.fullmatch(packed.ljust(20, "_")) if len(packed) in (14, 18, 20) else None
         if match is None:
-            raise ValueError(
+            raise BadValue(
                 f"„{text}“ hat {len(packed)} Zeichen in falscher Folge; ein Flurstückskennzeichen hat 20 "
-                "(Land 2, Gemarkung 4, Flur 3, Zähler 5, Nenner 4, Folge 2)."
+                "(Land 2, Gemarkung 4, Flur 3, Zähler 5, Nenner 4, Folge 2).",
+                f"“{text}” has {len(packed)} characters in a wrong order; a Flurstückskennzeichen has 20 "
+                "(Land 2, Gemarkung 4, Flur 3, Zähler 5, Nenner 4, Folge 2).",
             )
         parts = [int(part) if part.isdigit() else 0 for part in match.groups()]
         return _checked(text, Flurstueck(*parts))
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
         if re.match(r"\d{1,5}(/\d{1,4})?$", packed):
-            raise ValueError(f"„{text}“ ist nur Zähler und Nenner; Gemarkung und Flur fehlen, etwa 2450-8-746/284.")
+            raise BadValue(
+                f"„{text}“ ist nur Zähler und Nenner; Gemarkung und Flur fehlen, etwa 2450-8-746/284.",
+                f"“{text}” is Zähler and Nenner only; Gemarkung and Flur are missing, such as 2450-8-746/284.",
+            )
         if re.search(r"[A-Za-zÄÖÜäöüß]{3,}", text):
-            raise ValueError(f"„{text}“ nennt die Gemarkung mit Namen; nötig ist ihr Schlüssel (4 Ziffern), etwa 2450-8-746/284.")
-        raise ValueError(f"„{text}“ ist kein Flurstückskennzeichen (20 Zeichen oder Gemarkung-Flur-Zähler/Nenner).")
+            raise BadValue(
+                f"„{text}“ nennt die Gemarkung mit Namen; nötig ist ihr Schlüssel (4 Ziffern), etwa 2450-8-746/284.",
+                f"“{text}” names the Gemarkung; needed is its key (4 digits), such as 2450-8-746/284.",
+            )
+        raise BadValue(
+            f"„{text}“ ist kein Flurstückskennzeichen (20 Zeichen oder Gemarkung-Flur-Zähler/Nenner).",
+            f"“{text}” is no Flurstückskennzeichen (20 characters, or Gemarkung-Flur-Zähler/Nenner).",
+        )
     own_land = match["land"] or land
     if own_land is None:
-        raise ValueError(f"„{text}“ hat kein Land, und die Stadt hat keinen AGS in deployment.yml.")
+        raise BadValue(
+            f"„{text}“ hat kein Land, und die Stadt hat keinen AGS in deployment.yml.",
+            f"“{text}” has no Land, and the city has no AGS in deployment.yml.",
+        )
     numbers = [int(match[name]) if match[name] and match[name].isdigit() else 0 for name in ("flur", "zaehler", "nenner", "folge")]
     return _checked(text, Flurstueck(int(own_land), int(match["gemarkung"]), *numbers))
 
 
 def _checked(text: str, parcel: Flurstueck) -> Flurstueck:
     if not 1 <= parcel.land <= 16:
-        raise ValueError(f"„{text}“ ist kein Flurstückskennzeichen: {parcel.land:02d} ist kein Land (01 bis 16).")
+        raise BadValue(
+            f"„{text}“ ist kein Flurstückskennzeichen: {parcel.land:02d} ist kein Land (01 bis 16).",
+            f"“{text}” is no Flurstückskennzeichen: {parcel.land:02d} is no Land (01 to 16).",
+        )
     if parcel.zaehler == 0:
-        raise ValueError(f"„{text}“ ist kein Flurstückskennzeichen: der Zähler ist 0.")
+        raise BadValue(
+            f"„{text}“ ist kein Flurstückskennzeichen: der Zähler ist 0.", f"“{text}” is no Flurstückskennzeichen: the Zähler is 0."
+        )
     return parcel

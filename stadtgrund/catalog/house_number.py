@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from stadtgrund.language import BadValue
+
 _NONE = {"0", "-", "–", ".", "o. nr.", "o.nr.", "ohne", "ohne nr.", "ohne nummer", "k. a.", "k.a.", "x"}
 _PARTS = {"hh": "HH", "vh": "VH", "gh": "GH", "sf": "SF", "qg": "QG", "hinterhaus": "HH", "vorderhaus": "VH", "gartenhaus": "GH"}
 _SUFFIX = r"(?:[a-z](?:\d{1,2})?|1/[234]|3/4|/\d{1,3}(?:[a-z])?)"
@@ -49,8 +51,8 @@ def parse(text: str) -> HouseNumber | None:
 
     Raises
     ------
-    ValueError
-        With a German sentence.
+    BadValue
+        With a sentence that says what is wrong.
     """
     text = " ".join(text.split())
     if text.lower() in _NONE:
@@ -58,22 +60,34 @@ def parse(text: str) -> HouseNumber | None:
     if match := re.fullmatch(r"(\d+)[.,]0+", text):
         text = match[1]
     if _MONTH.search(text):
-        raise ValueError(f"„{text}“ ist ein Datum, das eine Tabelle aus der Hausnummer gemacht hat (etwa 12-14). Spalte als Text ausgeben.")
+        raise BadValue(
+            f"„{text}“ ist ein Datum, das eine Tabelle aus der Hausnummer gemacht hat (etwa 12-14). Spalte als Text ausgeben.",
+            f"“{text}” is a date that a spreadsheet made of the house number (such as 12-14). Export the column as text.",
+        )
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f"„{text}“ ist keine Hausnummer; erlaubt sind etwa 12, 12a, 12/1, 12 1/2, 12-14, 12a-c, 12+14, 12 HH.")
+        raise BadValue(
+            f"„{text}“ ist keine Hausnummer; erlaubt sind etwa 12, 12a, 12/1, 12 1/2, 12-14, 12a-c, 12+14, 12 HH.",
+            f"“{text}” is no house number; such as 12, 12a, 12/1, 12 1/2, 12-14, 12a-c, 12+14, 12 HH are.",
+        )
     number, suffix = int(match["number"]), _suffix(match["suffix"])
     if number == 0:
-        raise ValueError(f"„{text}“ ist keine Hausnummer: die Nummer ist 0.")
+        raise BadValue(f"„{text}“ ist keine Hausnummer: die Nummer ist 0.", f"“{text}” is no house number: the number is 0.")
     part = _PARTS[match["part"].lower()] if match["part"] else ""
     if not match["joiner"]:
         return HouseNumber(number, suffix, part=part)
     joiner: Literal["-", "+"] = "-" if match["joiner"].lower() in ("-", "–", "—", "bis") else "+"
     if not match["to_number"] and not match["to_suffix"]:
-        raise ValueError(f"„{text}“ ist keine Hausnummer: nach „{match['joiner']}“ fehlt die zweite.")
+        raise BadValue(
+            f"„{text}“ ist keine Hausnummer: nach „{match['joiner']}“ fehlt die zweite.",
+            f"“{text}” is no house number: after “{match['joiner']}” the second one is missing.",
+        )
     to_number, to_suffix = int(match["to_number"] or number), _suffix(match["to_suffix"])
     if (to_number, to_suffix) <= (number, suffix):
-        raise ValueError(f"„{text}“ ist keine Hausnummer: die zweite ist nicht größer als die erste.")
+        raise BadValue(
+            f"„{text}“ ist keine Hausnummer: die zweite ist nicht größer als die erste.",
+            f"“{text}” is no house number: the second one is not larger than the first.",
+        )
     return HouseNumber(number, suffix, joiner, to_number, to_suffix, part)
 
 

@@ -1,7 +1,7 @@
 """Key types of municipal data: normalise, validate, format.
 
 Keys are text with a fixed form. What is unambiguous dirt is repaired (blanks, a lost leading zero, `7319000.0`); what could mean two
-things is refused with a German sentence that ends in the report beside the row.
+things is refused with a sentence that ends in the report beside the row.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints
 
 from stadtgrund.catalog import flurstueck, house_number
 from stadtgrund.catalog.contract import Model, Text
+from stadtgrund.language import BadValue
 
 KINDS: dict[str, str] = {
     "ags": "Amtlicher Gemeindeschlüssel (8 Ziffern)",
@@ -75,8 +76,8 @@ class KeyRegister(Model):
 
         Raises
         ------
-        ValueError
-            With a German sentence.
+        BadValue
+            With a sentence that says what is wrong.
         """
         text = clean(value)
         if text is None:
@@ -87,15 +88,27 @@ class KeyRegister(Model):
             if text.isdigit() and text.isascii():
                 text = text.zfill(self.width)
             if len(text) != self.width:
-                raise ValueError(f"„{text}“ hat {len(text)} Zeichen; {self.title.de} hat {self.width}.")
+                raise BadValue(
+                    f"„{text}“ hat {len(text)} Zeichen; {self.title.de} hat {self.width}.",
+                    f"“{text}” has {len(text)} characters; {self.title.get('en')} has {self.width}.",
+                )
         if self.pattern and not re.fullmatch(self.pattern, text):
-            raise ValueError(f"„{text}“ hat nicht die Form von {self.title.de} ({self.pattern}).")
+            raise BadValue(
+                f"„{text}“ hat nicht die Form von {self.title.de} ({self.pattern}).",
+                f"“{text}” has not the form of {self.title.get('en')} ({self.pattern}).",
+            )
         if self.values:
             entries = self._by_key.get(text)
             if entries is None:
-                raise ValueError(f"„{text}“ steht nicht im Register {self.title.de} ({len(self.values)} Schlüssel).")
+                raise BadValue(
+                    f"„{text}“ steht nicht im Register {self.title.de} ({len(self.values)} Schlüssel).",
+                    f"“{text}” is not in the register {self.title.get('en')} ({len(self.values)} keys).",
+                )
             if on and not any(entry.holds(on) for entry in entries):
-                raise ValueError(f"„{text}“ gilt am {on:%d.%m.%Y} nicht ({self.title.de}).")
+                raise BadValue(
+                    f"„{text}“ gilt am {on:%d.%m.%Y} nicht ({self.title.de}).",
+                    f"“{text}” is not valid on {on.isoformat()} ({self.title.get('en')}).",
+                )
         return text
 
 
@@ -146,8 +159,8 @@ def normalise(kind: str, value: object, registers: Registers | None = None) -> s
 
     Raises
     ------
-    ValueError
-        With a German sentence that says what is wrong and what is right.
+    BadValue
+        With a sentence that says what is wrong and what is right.
     KeyError
         When there is no such key type.
     """
@@ -167,7 +180,9 @@ def clean(value: object) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
-        raise ValueError(f"„{str(value).lower()}“ ist ein Wahrheitswert, kein Schlüssel.")
+        raise BadValue(
+            f"„{str(value).lower()}“ ist ein Wahrheitswert, kein Schlüssel.", f"“{str(value).lower()}” is a truth value, no key."
+        )
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     text = unicodedata.normalize("NFC", str(value))
@@ -180,52 +195,72 @@ def _whole(text: str) -> str:
     if match := re.fullmatch(r"(\d+)[.,]0+", text):
         return match[1]
     if re.fullmatch(r"\d+(?:[.,]\d+)?[eE][+]?\d+", text):
-        raise ValueError(f"„{text}“ ist eine gerundete Zahl aus einer Tabelle; Stellen sind verloren. Spalte als Text ausgeben.")
+        raise BadValue(
+            f"„{text}“ ist eine gerundete Zahl aus einer Tabelle; Stellen sind verloren. Spalte als Text ausgeben.",
+            f"“{text}” is a number that a spreadsheet rounded; digits are lost. Export the column as text.",
+        )
     return text
 
 
 def _digits(text: str, name: str) -> str:
     text = re.sub(r"[ ]", "", _whole(text))
     if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"„{text}“ ist kein {name}: nur Ziffern sind erlaubt.")
+        raise BadValue(f"„{text}“ ist kein {name}: nur Ziffern sind erlaubt.", f"“{text}” is no {name}: only digits are allowed.")
     return text
 
 
 def _land(key: str, name: str) -> str:
     if not "01" <= key[:2] <= "16":
-        raise ValueError(f"„{key}“ ist kein {name}: {key[:2]} ist kein Land (01 bis 16).")
+        raise BadValue(
+            f"„{key}“ ist kein {name}: {key[:2]} ist kein Land (01 bis 16).", f"“{key}” is no {name}: {key[:2]} is no Land (01 to 16)."
+        )
     return key
 
 
 def _ags(text: str) -> str:
     digits = _digits(text, "AGS")
     if len(digits) == 12:
-        raise ValueError(f"„{digits}“ ist ein ARS (12 Ziffern), kein AGS (8 Ziffern): ohne Stelle 6 bis 9 ist er {ags_of(digits)}.")
+        raise BadValue(
+            f"„{digits}“ ist ein ARS (12 Ziffern), kein AGS (8 Ziffern): ohne Stelle 6 bis 9 ist er {ags_of(digits)}.",
+            f"“{digits}” is an ARS (12 digits), no AGS (8 digits): without digits 6 to 9 it is {ags_of(digits)}.",
+        )
     if len(digits) == 5:
-        raise ValueError(f"„{digits}“ ist ein Kreisschlüssel (5 Ziffern), kein AGS (8 Ziffern).")
+        raise BadValue(
+            f"„{digits}“ ist ein Kreisschlüssel (5 Ziffern), kein AGS (8 Ziffern).",
+            f"“{digits}” is the key of a Kreis (5 digits), no AGS (8 digits).",
+        )
     if len(digits) not in (7, 8):
-        raise ValueError(f"„{digits}“ hat {len(digits)} Ziffern; ein AGS hat 8.")
+        raise BadValue(f"„{digits}“ hat {len(digits)} Ziffern; ein AGS hat 8.", f"“{digits}” has {len(digits)} digits; an AGS has 8.")
     return _land(digits.zfill(8), "AGS")
 
 
 def _ars(text: str) -> str:
     digits = _digits(text, "ARS")
     if len(digits) == 8:
-        raise ValueError(f"„{digits}“ ist ein AGS (8 Ziffern), kein ARS (12 Ziffern): der Verband fehlt, nur ein Register ergänzt ihn.")
+        raise BadValue(
+            f"„{digits}“ ist ein AGS (8 Ziffern), kein ARS (12 Ziffern): der Verband fehlt, nur ein Register ergänzt ihn.",
+            f"“{digits}” is an AGS (8 digits), no ARS (12 digits): the Verband is missing, which only a register knows.",
+        )
     if len(digits) not in (11, 12):
-        raise ValueError(f"„{digits}“ hat {len(digits)} Ziffern; ein ARS hat 12.")
+        raise BadValue(f"„{digits}“ hat {len(digits)} Ziffern; ein ARS hat 12.", f"“{digits}” has {len(digits)} digits; an ARS has 12.")
     return _land(digits.zfill(12), "ARS")
 
 
 def _strassenschluessel(text: str) -> str:
     key = re.sub(r"[ ]", "", _whole(text))
     if not (key.isascii() and key.isalnum()):
-        raise ValueError(f"„{text}“ ist kein Straßenschlüssel: nur Ziffern und Buchstaben von A bis Z sind erlaubt.")
+        raise BadValue(
+            f"„{text}“ ist kein Straßenschlüssel: nur Ziffern und Buchstaben von A bis Z sind erlaubt.",
+            f"“{text}” is no Straßenschlüssel: only digits and letters from A to Z are allowed.",
+        )
     key = key.upper()
     if len(key) > 5 or (len(key) < 5 and not key.isdigit()):
-        raise ValueError(f"„{text}“ hat {len(key)} Zeichen; ein Straßenschlüssel hat 5.")
+        raise BadValue(
+            f"„{text}“ hat {len(key)} Zeichen; ein Straßenschlüssel hat 5.",
+            f"“{text}” has {len(key)} characters; a Straßenschlüssel has 5.",
+        )
     if not key.strip("0"):
-        raise ValueError(f"„{text}“ ist kein Straßenschlüssel: nur Nullen.")
+        raise BadValue(f"„{text}“ ist kein Straßenschlüssel: nur Nullen.", f"“{text}” is no Straßenschlüssel: zeros only.")
     return key.zfill(5)
 
 
@@ -234,8 +269,11 @@ def _plz(text: str) -> str:
         _digits(re.sub(r"^DE?[- ]?(?=\d)", "", text), "Postleitzahl") if re.match(r"^DE?[- ]?\d", text) else _digits(text, "Postleitzahl")
     )
     if len(digits) not in (4, 5):
-        raise ValueError(f"„{digits}“ hat {len(digits)} Ziffern; eine Postleitzahl hat 5.")
+        raise BadValue(
+            f"„{digits}“ hat {len(digits)} Ziffern; eine Postleitzahl hat 5.",
+            f"“{digits}” has {len(digits)} digits; a Postleitzahl has 5.",
+        )
     digits = digits.zfill(5)
     if digits < "01001" or digits > "99998":
-        raise ValueError(f"„{digits}“ ist keine Postleitzahl (01001 bis 99998).")
+        raise BadValue(f"„{digits}“ ist keine Postleitzahl (01001 bis 99998).", f"“{digits}” is no Postleitzahl (01001 to 99998).")
     return digits

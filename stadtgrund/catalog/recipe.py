@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RECIPE_VERSION", "recipe_of"]
+__all__ = ["CONTENT_IDS", "RECIPE_VERSION", "recipe_of"]
 
 import hashlib
 import json
@@ -12,6 +12,9 @@ from stadtgrund.catalog.registry import Deployment
 
 RECIPE_VERSION = 1
 """Rises when the code makes other rows of the same source and contract; every dataset is then loaded anew."""
+
+CONTENT_IDS = 2
+"""Rises when ids of content are made another way; only datasets that have such are then loaded anew. 2: keyed, see `store/id_key.py`."""
 
 
 def recipe_of(contract: Contract, deployment: Deployment | None = None) -> str:
@@ -34,6 +37,8 @@ def recipe_of(contract: Contract, deployment: Deployment | None = None) -> str:
         }
         for field in contract.fields
     ]
+    if contract.has_content_ids:
+        stated["content_ids"] = CONTENT_IDS
     if deployment:
         used = {field.key for field in contract.fields} | {pair.key for pair in contract.source.on}
         registers = deployment.keys.registers

@@ -21,9 +21,9 @@ from stadtgrund.catalog import styles
 from stadtgrund.catalog.contract import Contract, Geometry, Model, Responsibility, Role, Text
 from stadtgrund.catalog.document import Document, parse
 from stadtgrund.catalog.keys import Entry, KeyRegister, Registers
-from stadtgrund.catalog.sentences import nearest, problems_of
+from stadtgrund.catalog.sentences import problems_of
 from stadtgrund.catalog.styles import Style
-from stadtgrund.errors import ContractError, NotFound, Problem
+from stadtgrund.errors import ContractError, Problem, UnknownName
 from stadtgrund.language import say
 from stadtgrund.settings import ROOT
 
@@ -110,19 +110,13 @@ class Deployment:
 
         Raises
         ------
-        NotFound
+        UnknownName
             Naming the known ones.
         """
         try:
             return self.contracts[dataset]
         except KeyError:
-            names = ", ".join(self.contracts) or "–"
-            guess = nearest(dataset, self.contracts)
-            meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
-            raise NotFound(
-                say(f"Datensatz „{dataset}“ ist unbekannt.{meant}", f"Unknown dataset {dataset!r}.{meant}"),
-                remedy=say(f"Bekannt sind: {names}.", f"Known are: {names}."),
-            ) from None
+            raise UnknownName("Datensatz", "dataset", dataset, self.contracts) from None
 
     def path_of(self, dataset: str) -> Path:
         """Return the YAML file of a dataset."""

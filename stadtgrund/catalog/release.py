@@ -17,6 +17,7 @@ __all__ = [
     "questions",
     "record",
     "state",
+    "unchecked",
     "withheld",
 ]
 
@@ -122,6 +123,16 @@ def withheld(contract: Contract) -> dict[str, Text]:
                 de="Das Feld hat sich seit der Schutzprüfung geändert.", en="The field has changed since the protection check."
             )
     return result
+
+
+def unchecked(contract: Contract) -> tuple[str, ...]:
+    """Return the fields that wait for a check: new or changed since the last one, and without a ground that closes them anyhow."""
+    check = contract.protection
+    return tuple(
+        field.name
+        for field in contract.fields
+        if check.fields.get(field.name) != digest_of_field(field) and (check.weighing or not field.grounds)
+    )
 
 
 def open_fields(contract: Contract) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from stadtgrund.catalog.access import FormSpec
 from stadtgrund.catalog.collection import Collection, CollectionField, CollectionGeometry, Extent, Facts, JoinFacts
-from stadtgrund.catalog.contract import Contract, Field, Temporal, Text, Tiles
+from stadtgrund.catalog.contract import API_PARAMETERS, RESERVED_COLUMNS, Contract, Field, Temporal, Text, Tiles
 from stadtgrund.catalog.licences import LICENCES
 from stadtgrund.catalog.registry import Deployment
+from stadtgrund.catalog.search import searched
 from stadtgrund.catalog.styles import Style
 from stadtgrund.crs import CRS84_URI, storage, supported
 
@@ -65,6 +66,7 @@ def collection(contract: Contract, deployment: Deployment, spec: FormSpec, reaso
         geometry=geometry,
         temporal=temporal,
         sortables=tuple(name for name in contract.sortables if name in shown),
+        search=searched(contract, spec.fields),
         items=contract.publish.items and not contract.is_raster,
         tiles=_tiles(contract, spec, shown) if geometry else None,
         style=_style(contract, deployment, shown),
@@ -95,6 +97,7 @@ def _fields(contract: Contract, spec: FormSpec) -> Iterator[CollectionField]:
             unit=field.unit,
             values=field.values,
             nullable=protected or not field.required,
+            source=field.source_name if field.source_name.lower() in API_PARAMETERS | RESERVED_COLUMNS else None,
         )
         if protected:
             yield _status(field)

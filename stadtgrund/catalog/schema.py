@@ -48,6 +48,7 @@ _PROPERTIES = {
         "fields": "Die Felder in der Reihenfolge, in der sie erscheinen.",
         "temporal": "Zeitbezug für den Parameter datetime.",
         "sortables": "Felder, nach denen sortiert werden darf; jedes bekommt einen Index.",
+        "search": "Textfelder für die Volltextsuche (q); ohne Angabe alle außer Schlüsseln und Kennung, [] = keine Suche.",
         "quality": "Qualitätsregeln.",
         "publish": "Veröffentlichung: Objekte, Kacheln, Bearbeitung, Stil.",
     },
@@ -79,7 +80,8 @@ _PROPERTIES = {
         "dimensions": "2 oder 3 Dimensionen.",
     },
     "IdField": {
-        "kind": "column: ein Feld; composite: mehrere Felder, mit - verbunden; content: Prüfsumme der Zeile; assigned: zugeordnet.",
+        "kind": "column: ein Feld; composite: mehrere Felder, mit - verbunden; content: Prüfsumme der Zeile mit einem Geheimnis der "
+        "Datenbank; assigned: zugeordnet.",
         "column": "Das Feld (bei column).",
         "columns": "Die Felder (bei composite).",
     },

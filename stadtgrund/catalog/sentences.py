@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["nearest", "problems_of"]
+__all__ = ["problems_of"]
 
-import difflib
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stadtgrund.catalog.document import Document, Path
-from stadtgrund.errors import Problem
+from stadtgrund.errors import Problem, nearest
 from stadtgrund.language import say
 
 _PATTERNS = {
@@ -46,7 +45,22 @@ def problems_of(document: Document, model: type[BaseModel], error: ValidationErr
     """Yield a problem for each of pydantic's errors, at its line, in the language of the locale."""
     for detail in error.errors(include_url=False):
         path: Path = tuple(step for step in detail["loc"] if step != "[key]")
-        yield document.problem(path, _sentence(detail, model, path))
+        if detail["type"] == "union_tag_invalid":
+            path = (*path, detail["ctx"]["discriminator"].strip("'"))
+        yield document.problem(_without_tags(path, document.data), _sentence(detail, model, path))
+
+
+def _without_tags(path: Path, value: Any) -> Path:
+    """Return `path` as the document has it: pydantic adds which model of a union it took."""
+    steps: list[str | int] = []
+    for number, step in enumerate(path):
+        last = number == len(path) - 1
+        if isinstance(value, dict) and isinstance(step, str) and step not in value and not last:
+            continue
+        steps.append(step)
+        inside = (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int) and step < len(value))
+        value = value[step] if inside else None
+    return tuple(steps)
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
@@ -55,6 +69,10 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     match kind:
         case "missing":
             return say("fehlt und ist erforderlich.", "is missing and required.")
+        case "union_tag_invalid":
+            return _not_allowed(context["tag"], [tag.strip("' ") for tag in str(context["expected_tags"]).split(",")])
+        case "union_tag_not_found":
+            return say(f"{context['discriminator']} fehlt und ist erforderlich.", f"{context['discriminator']} is missing and required.")
         case "extra_forbidden":
             return _unknown_key(str(path[-1]), _keys_at(model, path[:-1]))
         case "literal_error":
@@ -115,14 +133,6 @@ def _shown(value: Any) -> str:
     return f"„{text[:80]}…“" if len(text) > 80 else say(f"„{text}“", f"“{text}”")
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.65) -> str | None:
-    """Return the one of `known` that was probably meant by `name`; short closed lists bear a lower `cutoff`."""
-    names = list(known)
-    lower = {other.lower(): other for other in names}
-    found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=cutoff)
-    return lower[found[0]] if found else None
-
-
 def _unknown_key(key: str, known: list[str]) -> str:
     guess = nearest(key, known, 0.6)
     meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
@@ -144,6 +154,9 @@ def _annotation_at(model: type[BaseModel], path: Path) -> Any:
     """Return the annotation of the value at `path` below `model`; None when it cannot be said."""
     annotation: Any = model
     for step in path:
+        if len(members := _models(annotation)) > 1:  # the step says which of them
+            annotation = next((member for member in members if step in _tags(member)), None)
+            continue
         annotation = _bare(annotation)
         arguments = get_args(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -156,6 +169,19 @@ def _annotation_at(model: type[BaseModel], path: Path) -> Any:
         else:
             return None
     return _bare(annotation)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models of a union."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return []
+    return [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    return {value for info in model.model_fields.values() for value in _literal_values(info.annotation)}
 
 
 def _bare(annotation: Any) -> Any:

@@ -21,6 +21,7 @@ __all__ = [
     "Tile",
     "all_of",
     "compile_text",
+    "compile_tiles",
     "compile_where",
     "cql2",
     "from_pygeofilter",
@@ -34,7 +35,7 @@ from stadtgrund.query import cql2, items, tiles
 from stadtgrund.query.cursor import Cursor
 from stadtgrund.query.expression import Expression, all_of
 from stadtgrund.query.feature_query import FeatureQuery, SortKey, parse_sortby, sortables
-from stadtgrund.query.form_filter import compile_text, compile_where
+from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.query.interval import Interval
 from stadtgrund.query.items import Count, Item, Page
 from stadtgrund.query.pygeofilter import from_pygeofilter

@@ -30,12 +30,12 @@ def _digest(text: str) -> bytes:
 
 
 def fingerprint(query: FeatureQuery) -> bytes:
-    """Return what a cursor must share with its query: collection, form, filter, box, time and order.
+    """Return what a cursor must share with its query: collection, form, filter, words, box, time and order.
 
     Page size, attributes and output CRS may change from page to page.
     """
     relation = query.relation
-    return _digest(repr((relation.dataset, relation.form, query.bbox, query.datetime, query.sortby, query.filter)))
+    return _digest(repr((relation.dataset, relation.form, query.bbox, query.datetime, query.sortby, query.filter, query.search)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["FeatureText", "feature_text", "geometry_text", "is_prepared", "linear", "made_text", "prepared_text", "value"]
+__all__ = ["FeatureText", "feature_text", "geometry_text", "linear", "prepared_text", "ready_text", "value"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from stadtgrund.crs import CRS84, Crs
+from stadtgrund.crs import CRS84, Crs, storage
 from stadtgrund.query.relation import Column, Relation
 
+GEOM84, GEOM, PROPERTIES = "sg_geom84", "sg_geom", "sg_properties"
+"""The columns of the pieces that lie ready."""
 ARC_TOLERANCE_M = 0.01
 """Curves become chords that lie at most this far from the arc (in degrees where the storage CRS is geographic: the same at 111 km/°)."""
 
@@ -24,7 +26,9 @@ def value(column: Column) -> str:
         case "number" | "decimal":
             return f"CASE WHEN {sql} < 'Infinity' AND {sql} > '-Infinity' THEN {sql} END"
         case "datetime":
-            return f"replace(timezone('UTC', {sql})::text, ' ', 'T') || 'Z'"
+            return f"CASE WHEN isfinite({sql}) THEN replace(timezone('UTC', {sql})::text, ' ', 'T') || 'Z' END"
+        case "date":
+            return f"CASE WHEN isfinite({sql}) THEN {sql} END"
         case "json":
             return f"{sql}::jsonb"
     return sql
@@ -52,44 +56,88 @@ def geometry_text(relation: Relation, crs: Crs) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FeatureText:
-    """`columns`: what the rows (alias `q`) must have beside `sg_id`; `row`: the lateral item; `text`: the feature's expression."""
+    """How a row (alias `q`) becomes a feature.
+
+    `columns`: what the row must have beside `sg_id`; `row`: the lateral item; `text`: the feature's expression. `ready`: the rows
+    may be those of the prepared pieces themselves, where `text` finds all that it names.
+    """
 
     columns: tuple[str, ...]
     row: str
     text: str
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The two expressions that make a feature with its id, and what they need; `ready` = columns of the prepared pieces."""
+
+    geometry: str
+    attributes: str
+    columns: tuple[str, ...]
+    row: str
+    geometry_ready: bool
+    attributes_ready: bool
 
 
 @lru_cache(maxsize=1024)
 def feature_text(
     relation: Relation, properties: tuple[str, ...] | None = None, crs: Crs = CRS84, skip_geometry: bool = False
 ) -> FeatureText:
-    """Return how a row becomes a feature: read where it lies ready, else made."""
-    if is_prepared(relation, properties, crs, skip_geometry):
+    """Return how a row of the view becomes a feature: of pieces that lie ready, where there are any, and of made ones."""
+    pieces = _pieces(relation, properties, crs, skip_geometry)
+    text = _joined(relation, pieces, "t" if pieces.geometry_ready or pieces.attributes_ready else "q")
+    if pieces.geometry_ready or pieces.attributes_ready:
         # A look-up a row, not a join: the planner cannot put it in another order.
-        return FeatureText((), "", f"(SELECT t.sg_text FROM {relation.text} t WHERE t.sg_id = q.sg_id)")
-    return made_text(relation, properties, crs, skip_geometry)
+        text = f"(SELECT {text} FROM {relation.text} t WHERE t.sg_id = q.sg_id)"
+    return FeatureText(pieces.columns, pieces.row, text)
 
 
-def is_prepared(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> bool:
-    """Whether what is asked lies ready."""
-    return relation.prepared and properties is None and crs == CRS84 and not skip_geometry
+@lru_cache(maxsize=1024)
+def ready_text(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> FeatureText | None:
+    """Return how a row of the prepared pieces becomes a feature; None where it takes more than they hold."""
+    pieces = _pieces(relation, properties, crs, skip_geometry)
+    if not pieces.attributes_ready or "geom" in pieces.columns:
+        return None
+    columns = (pieces.geometry, pieces.attributes) if pieces.geometry_ready else (pieces.attributes,)
+    return FeatureText(columns, "", _joined(relation, pieces, "q"), ready=True)
 
 
 def prepared_text(relation: Relation, rows: str) -> str:
-    """Return the query of `sg_id` and `sg_text` that prepares the features of a table: by the same expression, so to the same byte."""
-    feature = made_text(relation, None, CRS84, False)
-    return f"SELECT q.sg_id, {feature.text} AS sg_text FROM {rows} q{feature.row}".replace("%%", "%")  # runs without placeholders
+    """Return the query of the pieces that lie ready for a table: made by the same expressions, so the same to the byte.
+
+    `sg_geom84` and `sg_geom`: the geometry in CRS84 and in the storage CRS (its axis order); `sg_properties`: all attributes.
+    """
+    assert relation.geometry
+    bare = replace(relation, prepared=False)
+    here, there = _pieces(bare, None, CRS84, False), _pieces(bare, None, storage(relation.geometry.srid), False)
+    return (
+        f"SELECT q.sg_id, {here.geometry} AS {GEOM84}, {there.geometry} AS {GEOM}, {here.attributes}::text AS {PROPERTIES} "
+        f"FROM {rows} q{here.row}"
+    ).replace("%%", "%")  # runs without placeholders
 
 
-def made_text(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> FeatureText:
-    """Return how a row is made a feature."""
-    wanted = [column for column in relation.columns if properties is None or column.name in properties]
+def _pieces(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> _Pieces:
     with_geometry = relation.geometry is not None and not skip_geometry
-    ident = "q.sg_id" if relation.id_type == "integer" else "to_json(q.sg_id)"
-    geometry = f"coalesce({geometry_text(relation, crs)}, 'null')" if with_geometry else "'null'"
+    lies = {CRS84: GEOM84, storage(relation.geometry.srid): GEOM} if relation.prepared and relation.geometry else {}
+    geometry, columns = "'null'", list[str]()
+    if with_geometry and crs in lies:
+        geometry = lies[crs]
+    elif with_geometry:
+        geometry = f"coalesce({geometry_text(relation, crs)}, 'null')"
+        columns.append("geom")
+    if relation.prepared and properties is None:
+        return _Pieces(geometry, PROPERTIES, tuple(columns), "", with_geometry and crs in lies, True)
+    wanted = [column for column in relation.columns if properties is None or column.name in properties]
     fields = ", ".join(f"{value(column)} AS {column.sql}" for column in wanted)
     row = f", LATERAL (SELECT {fields}) r" if wanted else ""
-    attributes = "row_to_json(r)" if wanted else "'{}'"
-    text = f"""concat('{{"type":"Feature","id":', {ident}, ',"geometry":', {geometry}, ',"properties":', {attributes}, '}}')"""
-    columns = [column.sql for column in wanted]
-    return FeatureText((*columns, "geom") if with_geometry else tuple(columns), row, text)
+    columns = [*(column.sql for column in wanted), *columns]
+    return _Pieces(geometry, "row_to_json(r)" if wanted else "'{}'", tuple(columns), row, with_geometry and crs in lies, False)
+
+
+def _joined(relation: Relation, pieces: _Pieces, ready: str) -> str:
+    """Return the text of a feature; `ready`: the alias of the prepared pieces."""
+    ident = "q.sg_id" if relation.id_type == "integer" else "to_json(q.sg_id)"
+    geometry = f"{ready}.{pieces.geometry}" if pieces.geometry_ready else pieces.geometry
+    attributes = f"{ready}.{pieces.attributes}" if pieces.attributes_ready else pieces.attributes
+    return f"""concat('{{"type":"Feature","id":', {ident}, ',"geometry":', {geometry}, ',"properties":', {attributes}, '}}')"""

@@ -16,6 +16,7 @@ from stadtgrund.query.relation import Relation
 if TYPE_CHECKING:
     from stadtgrund.query.cursor import Cursor
     from stadtgrund.query.expression import Expression
+    from stadtgrund.query.search import Search
 
 MAX_OFFSET = 2**63 - 1
 """PostgreSQL's OFFSET is a bigint."""
@@ -54,6 +55,8 @@ class FeatureQuery:
         Attributes to return, in the relation's order; None = all.
     sortby : tuple of SortKey
         Sortables only. The id is always the last key.
+    search : Search, optional
+        Words that a row must have; the relation must have fields to search.
     filter : Expression, optional
         All conditions on attributes and geometry.
     crs : Crs
@@ -75,6 +78,7 @@ class FeatureQuery:
     datetime: Interval | None = None
     properties: tuple[str, ...] | None = None
     sortby: tuple[SortKey, ...] = ()
+    search: Search | None = None
     filter: Expression | None = None
     crs: Crs = CRS84
     skip_geometry: bool = False
@@ -88,6 +92,15 @@ class FeatureQuery:
             if name not in self.relation.by_name:
                 raise InvalidParameter("properties", name, _list(self.relation.by_name))
         _check_sortby(self.sortby, self.relation)
+        if self.search and not self.relation.search:
+            raise InvalidParameter(
+                "q", " ".join(self.search.terms[0]), "nothing: this collection has no text to search; filter asks for values"
+            )
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether some rows may not match."""
+        return not (self.bbox is None and self.datetime is None and self.filter is None and self.search is None)
 
 
 def _list(names: Iterable[str]) -> str:

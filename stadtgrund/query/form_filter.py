@@ -1,8 +1,8 @@
-"""What `store` needs to make a form of release and cannot compile itself: its row filter and its feature text, as SQL."""
+"""What `store` needs to make a form of release and cannot compile itself, as SQL: row filter, feature text, geometry of tiles."""
 
 from __future__ import annotations
 
-__all__ = ["compile_text", "compile_where"]
+__all__ = ["compile_text", "compile_tiles", "compile_where"]
 
 from typing import Literal
 
@@ -13,6 +13,7 @@ from stadtgrund.query.compile import compile_expression
 from stadtgrund.query.feature import prepared_text
 from stadtgrund.query.relation import Column, Relation
 from stadtgrund.query.statement import Param
+from stadtgrund.query.tile_plan import TilePlan
 
 
 def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Param, ...]]:
@@ -52,3 +53,10 @@ def compile_text(collection: Collection, rows: str) -> str | None:
     Attributes alone are formatted as fast as they are read, so that only a form with geometry gains from it.
     """
     return prepared_text(Relation.of(collection, "rel"), rows) if collection.geometry else None
+
+
+def compile_tiles(collection: Collection) -> TilePlan | None:
+    """Return how the geometry of a form's tiles is prepared, None for a form without geometry or tiles."""
+    if collection.geometry is None or collection.tiles is None:
+        return None
+    return TilePlan(Relation.of(collection, "rel"), collection.tiles)

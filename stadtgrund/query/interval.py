@@ -6,7 +6,7 @@ __all__ = ["BERLIN", "Interval", "parse_bound"]
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -34,8 +34,21 @@ def parse_bound(text: str) -> tuple[datetime, datetime]:
         return datetime.combine(day, time.min, BERLIN), datetime.combine(day, time.max, BERLIN)
     if not _INSTANT.fullmatch(text):
         raise ValueError(f"neither a date nor an RFC 3339 instant: {text!r}")
-    moment = datetime.fromisoformat(text.upper())
+    moment = _leap_second(text.upper()) if text[17:19] == "60" else datetime.fromisoformat(text.upper())
     return moment, moment
+
+
+def _leap_second(text: str) -> datetime:
+    """Return the second behind a leap second (RFC 3339, 5.7), as PostgreSQL does; only the last minute of a day in UTC has one."""
+    before = datetime.fromisoformat(text[:17] + "59" + text[19:])
+    try:
+        of_day = before.astimezone(UTC).time()
+        behind = before + timedelta(seconds=1)
+    except OverflowError as error:  # at the end of the year 9999
+        raise ValueError(f"no leap second: {text!r}") from error
+    if (of_day.hour, of_day.minute) != (23, 59):
+        raise ValueError(f"no leap second: {text!r}")
+    return behind
 
 
 def _day(moment: datetime) -> date:

@@ -11,12 +11,13 @@ from typing import Any
 from stadtgrund.crs import CRS84, Crs
 from stadtgrund.errors import NotFound
 from stadtgrund.query.cursor import Cursor
-from stadtgrund.query.feature import FeatureText, feature_text, is_prepared
+from stadtgrund.query.feature import feature_text, ready_text
 from stadtgrund.query.feature_query import FeatureQuery
-from stadtgrund.query.order import Branch, Order, branches, order_of
+from stadtgrund.query.order import order_of
 from stadtgrund.query.relation import Relation
+from stadtgrund.query.rows import page_rows
 from stadtgrund.query.state import is_current, published, state_of
-from stadtgrund.query.statement import FALSE, TRUE, Fragment, Param, Statement, conjunction
+from stadtgrund.query.statement import TRUE, Statement
 from stadtgrund.query.value import check_text
 from stadtgrund.query.where import conditions
 
@@ -28,14 +29,16 @@ _SEPARATOR = b',\n{"type":"Feature","id":'
 class Page:
     """What a page statement returned.
 
-    `body` is the features, joined by commas. `current` is false when the state in the database is no longer the one that the
-    relation was made from: make the relation anew and ask again, as boxes and columns may have changed with it.
+    `body` is the features, joined by commas; `matched` how many match in all, where the statement found out. `current` is false when
+    the state in the database is no longer the one that the relation was made from: make the relation anew and ask again, as boxes
+    and columns may have changed with it.
     """
 
     version: int
     digest: str
     returned: int
-    body: bytes
+    matched: int | None
+    body: bytes | memoryview
     next: Cursor | None
     current: bool
 
@@ -60,56 +63,28 @@ class Count:
     current: bool
 
 
-def page(query: FeatureQuery) -> Statement:
-    """Return the statement of a page: version, digest, rows read (one more than `limit` when there is a next page), body, id and
-    keys of that one row more. Read its row with `read_page`. No row: the collection is not published.
+def page(query: FeatureQuery, matched: int | None = None) -> Statement:
+    """Return the statement of a page: version, digest, number matched, rows read (one more than `limit` when there is a next page),
+    body, id and keys of that one row more. Read its row with `read_page`. No row: the collection is not published.
 
+    `matched`, where it is known, is how many match; it decides how they are looked for, never which.
     The text depends on the shape of the query only. A plan with a box or filter depends on the values: `prepare` is then False,
     so that PostgreSQL never settles for a generic one.
     """
-    relation, rows = query.relation, query.limit + 1
-    feature = feature_text(relation, query.properties, query.crs, query.skip_geometry)
+    relation = query.relation
     order = order_of(query)
-    where = conditions(relation, query.bbox, query.datetime, query.filter)
-    view = relation.view
-    if not order.keys and where == TRUE and is_prepared(relation, query.properties, query.crs, query.skip_geometry):
-        view, feature = relation.text, FeatureText(("sg_text",), "", "q.sg_text")
-    columns = ", ".join(dict.fromkeys(("sg_id", *feature.columns, *(key.sql for key in order.keys))))
-    source = _rows(query, order, where, view, columns)
-    keys = "".join(f", (array_agg(q.{key.sql}))[{rows:d}]::text" for key in (order.id, *order.keys))
+    where = conditions(relation, query.bbox, query.datetime, query.filter, query.search)
+    plain = where == TRUE and not order.keys
+    ready = ready_text(relation, query.properties, query.crs, query.skip_geometry) if plain else None
+    feature = ready or feature_text(relation, query.properties, query.crs, query.skip_geometry)
+    rows = page_rows(query, order, where, relation.text if ready else relation.view, feature.columns, matched)
+    keys = "".join(f", (array_agg(q.{key.sql}))[{query.limit + 1:d}]::text" for key in (order.id, *order.keys))
     sql = (
-        f"SELECT s.version, s.digest, p.* FROM (SELECT count(*), "
+        f"{rows.first.sql} SELECT s.version, s.digest, {rows.matched}, p.* FROM (SELECT count(*), "
         f"convert_to(coalesce(string_agg({feature.text}, E',\\n'), ''), 'UTF8'){keys} "
-        f"FROM ({source.sql}) q{feature.row}) p, {state_of(relation)}"
-    )
-    return Statement(sql, source.params, None if where == TRUE else False)
-
-
-def _rows(query: FeatureQuery, order: Order, where: Fragment, view: str, columns: str) -> Fragment:
-    """Return the rows of the page: paged first, so that no skipped row is formatted."""
-    rows = query.limit + 1
-    offset = 0 if query.cursor else query.offset
-    if where == FALSE:
-        return Fragment(f"SELECT {columns} FROM {view} WHERE FALSE")
-    parts = branches(order, query.cursor)
-    skip = Fragment(" OFFSET %s::bigint", (str(offset),)) if offset else Fragment("")
-    if len(parts) == 1:
-        found = _select(view, where, columns, parts[0])
-        return Fragment(f"{found.sql} LIMIT {rows:d}{skip.sql}", found.params + skip.params)
-    # With an offset each branch must bring what is skipped, too.
-    limit = Fragment("%s::bigint", (str(rows + offset),)) if offset else Fragment(f"{rows:d}")
-    texts, params = list[str](), list[Param]()
-    for part in parts:
-        found = _select(view, where, columns, part)
-        texts.append(f"({found.sql} LIMIT {limit.sql})")
-        params += (*found.params, *limit.params)
-    return Fragment(f"SELECT * FROM ({' UNION ALL '.join(texts)}) u LIMIT {rows:d}{skip.sql}", (*params, *skip.params))
-
-
-def _select(view: str, where: Fragment, columns: str, part: Branch) -> Fragment:
-    found = conjunction((part.condition, where))
-    clause = "" if found == TRUE else f" WHERE {found.sql}"
-    return Fragment(f"SELECT {columns} FROM {view}{clause} ORDER BY {part.order_by}", found.params)
+        f"FROM ({rows.source.sql}) q{feature.row}) p, {state_of(relation)}"
+    ).lstrip()
+    return Statement(sql, rows.first.params + rows.source.params, None if where == TRUE else False)
 
 
 def read_page(query: FeatureQuery, row: Sequence[Any] | None) -> Page:
@@ -120,15 +95,17 @@ def read_page(query: FeatureQuery, row: Sequence[Any] | None) -> Page:
     NotFound
         Without a row: the collection is not published (any more).
     """
-    version, digest, read, body, ident, *values = published(query.relation, row)
+    version, digest, matched, read, body, ident, *values = published(query.relation, row)
     following = None
     returned = read
     if read > query.limit:
         returned = query.limit
-        body = bytes(body[: body.rindex(_SEPARATOR)])
+        body = memoryview(body)[: body.rindex(_SEPARATOR)]  # megabytes are not copied for it
         before = (query.cursor.before if query.cursor else query.offset) + returned
         following = Cursor(version, ident, tuple(values), before, query.cursor.count if query.cursor else None)
-    return Page(version, digest, returned, body, following, is_current(query.relation, (version, digest)))
+    if query.cursor:
+        matched = None  # of the rows from the cursor on
+    return Page(version, digest, returned, matched, body, following, is_current(query.relation, (version, digest)))
 
 
 def item(
@@ -145,10 +122,9 @@ def item(
         check_text(ident, relation.id_type)
     except ValueError as error:
         raise _no_item(relation, ident) from error
-    if is_prepared(relation, properties, crs, skip_geometry):
-        feature, view = FeatureText((), "", "q.sg_text"), relation.text
-    else:
-        feature, view = feature_text(relation, properties, crs, skip_geometry), relation.view
+    ready = ready_text(relation, properties, crs, skip_geometry)
+    feature = ready or feature_text(relation, properties, crs, skip_geometry)
+    view = relation.text if ready else relation.view
     sql = (
         f"SELECT s.version, s.digest, (SELECT convert_to({feature.text}, 'UTF8') FROM {view} q{feature.row} "
         f"WHERE q.sg_id = %s::{relation.id_cast}) FROM {state_of(relation)}"
@@ -177,7 +153,7 @@ def read_item(relation: Relation, ident: str, row: Sequence[Any] | None) -> Item
 
 def count(query: FeatureQuery) -> Statement:
     """Return the statement that counts what matches, whatever the page: version, digest, count. Read its row with `read_count`."""
-    where = conditions(query.relation, query.bbox, query.datetime, query.filter)
+    where = conditions(query.relation, query.bbox, query.datetime, query.filter, query.search)
     clause = "" if where == TRUE else f" WHERE {where.sql}"
     sql = f"SELECT s.version, s.digest, (SELECT count(*) FROM {query.relation.view}{clause}) FROM {state_of(query.relation)}"
     return Statement(sql, where.params, None if where == TRUE else False)

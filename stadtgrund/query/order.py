@@ -6,7 +6,7 @@ branch, which runs only when the first yields too little.
 
 from __future__ import annotations
 
-__all__ = ["Branch", "Key", "Order", "branches", "order_of"]
+__all__ = ["Branch", "Key", "Order", "branches", "order_of", "whole_order"]
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -69,6 +69,11 @@ def order_of(query: FeatureQuery) -> Order:
     return Order(tuple(keys), Key("sg_id", relation.id_type, descending))
 
 
+def whole_order(order: Order) -> str:
+    """Return the ORDER BY over all rows, in whatever branch."""
+    return ", ".join([*(f"{key.sql} {key.direction} NULLS LAST" for key in order.keys), f"sg_id {order.id.direction}"])
+
+
 def branches(order: Order, cursor: Cursor | None) -> tuple[Branch, ...]:
     """Return the parts to read one after the other, from the cursor's row on."""
     if not order.keys:
@@ -76,12 +81,13 @@ def branches(order: Order, cursor: Cursor | None) -> tuple[Branch, ...]:
     first, rest = order.keys[0], order.keys[1:]
     tail_order = ", ".join([*(f"{key.sql} {key.direction} NULLS LAST" for key in rest), f"sg_id {order.id.direction}"])
     null, filled = Fragment(f"{first.sql} IS NULL"), Fragment(f"{first.sql} IS NOT NULL")
-    tail = Branch(null, tail_order)
+    # The key itself leads in the tail too, where it is the same for all: PostgreSQL would not see else that the index has this order.
     head_order = f"{first.sql} {first.direction}, {tail_order}"
+    tail = Branch(null, head_order)
     if cursor is None:
         return Branch(filled, head_order), tail
     if cursor.values[0] is None:
-        return (Branch(conjunction((null, _from(order, cursor, 1))), tail_order),)
+        return (Branch(conjunction((null, _from(order, cursor, 1))), head_order),)
     return Branch(_from_filled(order, cursor), head_order), tail
 
 

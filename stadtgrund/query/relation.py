@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Self, cast
 
-from stadtgrund.catalog.collection import Collection, CollectionGeometry, Extent
-from stadtgrund.catalog.contract import FieldType, Temporal
+from stadtgrund.catalog.collection import PREPARED, Collection, CollectionGeometry, Extent
+from stadtgrund.catalog.contract import FieldType, Temporal, Tiles
 from stadtgrund.crs import Crs, storage
 from stadtgrund.query.statement import identifier
 
@@ -35,7 +35,8 @@ class Relation:
 
     Equality is identity. `version` and `digest` are those of the state that the relation was made from; each statement returns
     what `sg_state` says in the same snapshot, and an answer that differs was made with a relation that is out of date.
-    `prepared`: its features lie ready as text, in CRS84 with all their properties.
+    `prepared`: its geometries and properties lie ready as text. `search`: the attributes that `q` searches.
+    `tiles`, `tile_levels`: what tiles there are, and the levels of geometry that lie ready for them; None = none does.
     """
 
     dataset: str
@@ -52,6 +53,9 @@ class Relation:
     version: int
     digest: str | None = None
     prepared: bool = False
+    search: tuple[str, ...] = ()
+    tiles: Tiles | None = None
+    tile_levels: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, collection: Collection, schema: str, digest: str | None = None) -> Self:
@@ -60,6 +64,7 @@ class Relation:
         temporal = collection.temporal
         if temporal and not names.issuperset(filter(None, (temporal.instant, temporal.start, temporal.end))):
             temporal = None  # the form omits the column, so nobody may ask by it
+        levels = collection.facts.tiles
         return cls(
             dataset=collection.id,
             schema=schema,
@@ -74,7 +79,10 @@ class Relation:
             count=collection.facts.count,
             version=collection.facts.version,
             digest=digest,
-            prepared=collection.facts.prepared,
+            prepared=collection.facts.prepared == PREPARED,
+            search=collection.search,
+            tiles=collection.tiles,
+            tile_levels=None if levels is None else tuple(level.zoom for level in levels),
         )
 
     @cached_property
@@ -89,8 +97,18 @@ class Relation:
 
     @cached_property
     def text(self) -> str:
-        """The qualified, quoted view of the prepared features (`sg_id`, `sg_text`), which is there when `prepared`."""
+        """The qualified, quoted view of the prepared pieces of features, which is there when `prepared`."""
         return identifier(self.schema) + "." + identifier(f"_text__{self.dataset}")
+
+    @cached_property
+    def words(self) -> str:
+        """The qualified, quoted view of the words (`sg_id`, `words`), which is there when `search` names any."""
+        return identifier(self.schema) + "." + identifier(f"_words__{self.dataset}")
+
+    @cached_property
+    def tile_geometry(self) -> str:
+        """The qualified, quoted view of the geometry that tiles are made of, which is there with `tile_levels`."""
+        return identifier(self.schema) + "." + identifier(f"_tile__{self.dataset}")
 
     @cached_property
     def state(self) -> str:

@@ -2,68 +2,32 @@
 
 from __future__ import annotations
 
-__all__ = ["MATRIX_SETS", "MatrixSet", "Tile", "fields_at", "read_tile", "tile"]
+__all__ = ["MATRIX_SETS", "MatrixSet", "Tile", "encoded", "fields_at", "read_tile", "tile"]
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import shapely
 
 from stadtgrund.catalog.contract import Tiles
-from stadtgrund.crs import CRS84, BBox, Crs, storage
+from stadtgrund.crs import BBox, Crs
 from stadtgrund.errors import NotFound
 from stadtgrund.query.box import overlap_condition
 from stadtgrund.query.expression import Expression
 from stadtgrund.query.feature import linear
 from stadtgrund.query.interval import Interval
+from stadtgrund.query.matrix_set import BUFFER, MATRIX_SETS, UNITS, MatrixSet
 from stadtgrund.query.projection import Rectangle, ewkb
-from stadtgrund.query.relation import Column, Relation
+from stadtgrund.query.relation import Relation
 from stadtgrund.query.state import is_current, published, state_of
 from stadtgrund.query.statement import TRUE, Fragment, Statement, conjunction
+from stadtgrund.query.tile_source import attribute, columns_at, level_of, prepared_rows, selected
 from stadtgrund.query.where import conditions
 
-UNITS = 4096
-"""Units along a tile's side (`extent` of the vector tile specification)."""
-BUFFER = 64
-"""Units around a tile that its features reach beyond it: 8 pixels of 512, for outlines and symbols on the edge."""
 MAX_FEATURES = 200_000
 """Features a tile."""
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixSet:
-    """A tile matrix set of square tiles that halve at each zoom; `columns` at zoom 0, one row.
-
-    Source: OGC Two Dimensional Tile Matrix Set 2.0, annex D.
-    """
-
-    name: str
-    crs: Crs
-    left: float
-    top: float
-    side: float
-    columns: int
-
-    def bounds(self, z: int, x: int, y: int) -> Rectangle:
-        """Return the box of a tile, in the CRS of the set."""
-        side = self.side / 2**z
-        return self.left + x * side, self.top - (y + 1) * side, self.left + (x + 1) * side, self.top - y * side
-
-    def has(self, z: int, x: int, y: int) -> bool:
-        """Whether there is such a tile."""
-        return 0 <= z <= 30 and 0 <= x < self.columns * 2**z and 0 <= y < 2**z
-
-
-_HALF = 20037508.342789244
-MATRIX_SETS: Mapping[str, MatrixSet] = MappingProxyType(
-    {
-        "WebMercatorQuad": MatrixSet("WebMercatorQuad", storage(3857), -_HALF, _HALF, 2 * _HALF, 1),
-        "WorldCRS84Quad": MatrixSet("WorldCRS84Quad", CRS84, -180.0, 90.0, 180.0, 2),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +56,6 @@ def fields_at(tiles: Tiles, z: int) -> tuple[str, ...] | None:
         if holds:
             return names
     return None
-
-
-def _value(column: Column) -> str:
-    """Return the expression (over alias `f`) of a tile's attribute: the encoder knows booleans, integers, doubles and texts."""
-    sql = "f." + column.sql
-    match column.type:
-        case "number" | "decimal":
-            double = sql if column.type == "number" else f"{sql}::double precision"
-            return f"CASE WHEN {sql} < 'Infinity' AND {sql} > '-Infinity' THEN {double} END"
-        case "datetime":
-            return f"replace(timezone('UTC', {sql})::text, ' ', 'T') || 'Z'"
-        case "date" | "uuid" | "json":
-            return f"{sql}::text"  # the encoder would spread the keys of a JSON object over the attributes
-    return sql
 
 
 def tile(
@@ -137,38 +87,49 @@ def tile(
     if not low <= z <= high or not matrices.has(z, x, y):
         raise NotFound(f"Tile {z}/{y}/{x} does not exist.", remedy=f"Zoom is {low} to {high}, rows and columns begin at 0.")
     where = conditions(relation, None, datetime, filter)
-    source = _rows(relation, tiles, matrices, (z, x, y), where, max_features)
+    source = _prepared(relation, tiles, matrices, (z, x, y), max_features) if where == TRUE else None
+    source = source or _rows(relation, tiles, matrices, (z, x, y), where, max_features)
     sql = (
         "SELECT s.version, s.digest, t.* FROM "
-        f"(SELECT count(*), coalesce(ST_AsMVT(m, '{relation.dataset}', {UNITS:d}, 'geom', 'sg_fid'), '') "
-        f"FROM ({source.sql}) m) t, {state_of(relation)}"
+        f"(SELECT count(*), coalesce({encoded(relation)}, '') FROM ({source.sql}) m) t, {state_of(relation)}"
     )
     # A box alone is found by its index whatever its values are, so that one plan serves all tiles.
     return Statement(sql, source.params, None if where == TRUE else False)
 
 
+def encoded(relation: Relation) -> str:
+    """Return the aggregate (over alias `m`) that makes a tile's layer of its features."""
+    return f"ST_AsMVT(m, '{relation.dataset}', {UNITS:d}, 'geom', 'sg_fid')"
+
+
+def _prepared(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int, int, int], most: int) -> Fragment | None:
+    """Return the features from prepared geometry, None where there is none for this tile.
+
+    A condition cannot hold for a feature that stands for others, so that tiles with one are made of the rows.
+    """
+    if relation.tile_levels is None or tiles != relation.tiles:
+        return None
+    level = level_of(relation.tile_levels, matrices, zxy[0])
+    if level is None:
+        return None
+    columns = columns_at(relation.columns, fields_at(tiles, zxy[0]))
+    return prepared_rows(relation.tile_geometry, columns, relation.id_type, matrices, zxy, level, most)
+
+
 def _rows(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int, int, int], where: Fragment, most: int) -> Fragment:
     assert relation.geometry
-    names = fields_at(tiles, zxy[0])
-    columns = [column for column in relation.columns if names is None or column.name in names]
-    bounds = matrices.bounds(*zxy)
-    margin = (bounds[2] - bounds[0]) * BUFFER / UNITS
-    reach = BBox(bounds[0] - margin, bounds[1] - margin, bounds[2] + margin, bounds[3] + margin, matrices.crs)
-    found = conjunction((overlap_condition(relation, reach), where))
-    # Positive and exact in JavaScript: the ids of vector tiles are unsigned, and MapLibre reads them as doubles.
-    number = "f.sg_id" if relation.id_type == "integer" else "hashtextextended(f.sg_id, 0) & 9007199254740991"
+    columns = columns_at(relation.columns, fields_at(tiles, zxy[0]))
+    found = conjunction((overlap_condition(relation, BBox(*matrices.reach(*zxy), matrices.crs)), where))
     geom = linear("f.geom", relation)
     if relation.geometry.srid != matrices.crs.srid:
         geom = f"ST_Transform({geom}, {matrices.crs.srid:d})"
-    attributes = [f"{_value(column)} AS {column.sql}" for column in columns]
-    if "id" not in (column.name for column in columns):
-        attributes.insert(0, "f.sg_id AS id")
+    names = selected(columns, [attribute(column) for column in columns], relation.id_type)
     wanted = ", ".join(("sg_id", *(column.sql for column in columns), "geom"))
     sql = (
-        f"SELECT {number} AS sg_fid, {', '.join(attributes)}, ST_AsMVTGeom({geom}, %s::geometry::box2d, {UNITS:d}, {BUFFER:d}) AS geom "
+        f"SELECT {names}, ST_AsMVTGeom({geom}, %s::geometry::box2d, {UNITS:d}, {BUFFER:d}) AS geom "
         f"FROM (SELECT {wanted} FROM {relation.view} WHERE {found.sql} LIMIT {most + 1:d}) f"
     )
-    return Fragment(sql, (_box(bounds, matrices.crs), *found.params))
+    return Fragment(sql, (_box(matrices.bounds(*zxy), matrices.crs), *found.params))
 
 
 def _box(bounds: Rectangle, crs: Crs) -> str:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "ApiKey", "check", "create", "ensure_first", "known", "revoke"]
+__all__ = ["FIRST", "ApiKey", "check", "create", "ensure_first", "key_file", "known", "revoke"]
 
 import hashlib
+import os
 import secrets
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import psycopg
 
-from stadtgrund.errors import NotFound, UsageError, by_locale, unknown
+from stadtgrund.errors import UnknownName, UsageError, by_locale, unknown
 from stadtgrund.identity import OPEN, VERWALTUNG
 from stadtgrund.settings import Secret
 from stadtgrund.store.database import Database
 from stadtgrund.store.roles import PROFILES, Secrets
 
 FIRST = "verwaltung"
-"""Label of the key that a new database gets; it lies in `var/secrets/verwaltung.key`."""
+"""Label of the key that a new database gets; it lies in `key_file()`."""
+
+_SHARED = "verwaltung.key"
+"""The one file that all deployments of a `var/` wrote before each had its own."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,34 @@ def create(db: Database, label: str, profile: str) -> Secret:
 def ensure_first(db: Database) -> Secret | None:
     """Give a database without keys its first one, for the administration; return it only then.
 
-    It is written to `var/secrets/verwaltung.key` (0600).
+    It is written to `key_file()` (0600). A key of this database that lies in the file of earlier versions moves there, and the old
+    name becomes a link to it: what reads it goes on.
     """
-    with db.connect("owner") as connection:
-        if connection.execute("SELECT FROM meta.api_key LIMIT 1").rowcount:
-            return None
+    if keys := known(db):
+        _take_over(db, {key.sha256 for key in keys if key.revoked is None})
+        return None
     key = create(db, FIRST, VERWALTUNG)
-    Secrets(db.paths.secrets).write("verwaltung.key", key.reveal())
+    Secrets(db.paths.secrets).write(key_file(db).name, key.reveal())
     return key
+
+
+def key_file(db: Database) -> Path:
+    """Say where the first key of a deployment lies: a file of its own in `var/secrets`, which several deployments share."""
+    return db.paths.secrets / f"{FIRST}.{db.prefix}.key"
+
+
+def _take_over(db: Database, valid: Set[str]) -> None:
+    shared, own = db.paths.secrets / _SHARED, key_file(db)
+    if own.exists() or shared.is_symlink():
+        return
+    text = Secrets(db.paths.secrets).get(_SHARED)
+    if text is None or hashlib.sha256(text.reveal().encode()).hexdigest() not in valid:
+        return  # another deployment's: that one takes it over
+    Secrets(db.paths.secrets).write(own.name, text.reveal())
+    link = shared.with_name(f".{_SHARED}.{os.getpid()}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(own.name)
+    link.replace(shared)
 
 
 def known(db: Database) -> list[ApiKey]:
@@ -100,7 +126,7 @@ def revoke(db: Database, label: str, *, dry_run: bool = False) -> None:
 
     Raises
     ------
-    NotFound
+    UnknownName
         When no valid key has that label; those that do are listed.
     """
     with db.connect("owner") as connection:
@@ -108,5 +134,4 @@ def revoke(db: Database, label: str, *, dry_run: bool = False) -> None:
         if dry_run:
             connection.rollback()
     if done.rowcount == 0:
-        valid = (key.label for key in known(db) if key.revoked is None)
-        raise NotFound(unknown("key", label, valid, german="Schlüssel"))
+        raise UnknownName("Schlüssel", "key", label, (key.label for key in known(db) if key.revoked is None))

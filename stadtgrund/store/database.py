@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Database", "connect"]
+__all__ = ["Database", "connect", "rebind"]
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from stadtgrund.errors import DatabaseUnavailable, SetupError, by_locale, unknown
 from stadtgrund.settings import Paths, Secret, Settings
-from stadtgrund.store import embedded, setup
+from stadtgrund.store import binding, embedded, setup
 from stadtgrund.store.cluster import PORT
 from stadtgrund.store.roles import PROFILES, Secrets, prefix_of, role_name
 
@@ -70,7 +71,8 @@ class Database:
         Raises
         ------
         SetupError
-            When the machine or the foreign database lacks something: named, with the command that helps.
+            When the machine or the foreign database lacks something: named, with the command that helps. When the private database
+            belongs to another deployment folder of this name.
         DatabaseUnavailable
             When nothing answers, or the private PostGIS is down and may not be started.
         """
@@ -149,11 +151,15 @@ class Database:
         """
         return connect(self.conninfo(role, application=application), autocommit=autocommit)
 
-    def pool(self, profile: str, size: int) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
-        """Return a pool of at most `size` connections of a profile: autocommit, read-only, not opened yet."""
+    def pool(self, profile: str, size: int, *, kept: bool = True) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+        """Return a pool of at most `size` connections of a profile: autocommit, read-only, not opened yet.
+
+        `kept`: one stays open while nobody needs it.
+        """
         return AsyncConnectionPool(
             self.conninfo(profile, application=f"stadtgrund {profile}"),
-            min_size=1,
+            min_size=1 if kept else 0,
+            max_idle=600.0 if kept else 20.0,
             max_size=size,
             open=False,
             name=profile,
@@ -202,7 +208,27 @@ def _open_private(settings: Settings, deployment_name: str, *, start: bool) -> D
     with connect(embedded.superuser_dsn(cluster, database.name), autocommit=True) as connection:
         database = replace(database, prefix=setup.settings_of(connection).get("prefix", database.prefix))
         _set_up(database, connection)
+        binding.bind(connection, settings.deployment.config)
     return database
+
+
+def rebind(settings: Settings, *, dry_run: bool = False) -> tuple[str, Path | None]:
+    """Bind the private database to the deployment folder, also where it belongs to another one of this name.
+
+    Returns
+    -------
+    tuple
+        The database's name, and the folder that it belonged to (None: it was this one).
+    """
+    cluster = embedded.locate(settings.paths)
+    embedded.start(cluster)
+    database = Database.at(settings, settings.deployment.name)
+    _create_database(embedded.superuser_dsn(cluster, "postgres"), database.name)
+    with connect(embedded.superuser_dsn(cluster, database.name), autocommit=True) as connection:
+        database = replace(database, prefix=setup.settings_of(connection).get("prefix", database.prefix))
+        _set_up(database, connection)
+        with connection.transaction(force_rollback=dry_run):
+            return database.name, binding.bind(connection, settings.deployment.config, moved=True)
 
 
 def _create_database(dsn: str, name: str) -> None:

@@ -20,9 +20,12 @@ from psycopg.types.json import Jsonb
 from stadtgrund.catalog.access import FormSpec
 from stadtgrund.catalog.collection import Extent
 from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.search import searched
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.store.measure import measure
+from stadtgrund.store.search_tables import SearchTable
 from stadtgrund.store.text_tables import TextTable
+from stadtgrund.store.tile_tables import TileTable
 
 CompileWhere = Callable[[str, Contract], tuple[str, tuple[Any, ...]]]
 """Form.where (CQL2 text) → SQL condition over the data table's columns with %s placeholders, and its values.
@@ -47,7 +50,7 @@ class FormTable:
     """A form as it lies in the database.
 
     `relation` is (schema, table), None of a grid. `aside`: made under this name; takes `relation`'s when the views are switched.
-    `text`: its prepared features, where it has them.
+    `text`: its prepared features, `search`: the words that it is searched by, `tiles`: the geometry of its tiles, where it has them.
     """
 
     name: str
@@ -56,6 +59,9 @@ class FormTable:
     extent: Extent
     aside: tuple[str, str] | None = None
     text: TextTable | None = None
+    search: SearchTable | None = None
+    definition: str = ""
+    tiles: TileTable | None = None
 
     @property
     def old_name(self) -> str:
@@ -94,9 +100,9 @@ class FormTables:
         if row:
             schema, _, table = (row[0] or "").partition(".")
             form = FormTable(spec.name, (schema, table) if table else None, row[1], Extent.model_validate(row[2]))
-            return self._with_text(form, text, anew=False)
+            return replace(self._with_search(self._with_text(form, text, anew=False), contract, spec, definition), definition=definition)
         form = self._grid(spec) if self._table is None else self._rows(contract, spec, self._table)
-        form = self._with_text(form, text, anew=True)
+        form = self._with_search(self._with_text(form, text, anew=True), contract, spec, definition)
         self._connection.execute(
             "INSERT INTO meta.form (dataset, version, form, relation, definition, count, extent) VALUES (%s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (dataset, version, form) DO UPDATE SET relation = excluded.relation, definition = excluded.definition,"
@@ -111,7 +117,7 @@ class FormTables:
                 Jsonb(form.extent.model_dump(mode="json", exclude_none=True)),
             ),
         )
-        return form
+        return replace(form, definition=definition)
 
     def _with_text(self, form: FormTable, text: Callable[[str], str | None], *, anew: bool) -> FormTable:
         """Return the form with its prepared features; unless `anew`, those that are there, as a form that rests has none."""
@@ -125,6 +131,17 @@ class FormTables:
         made = TextTable.of(self._dataset, form.name, self._version, fresh=True)
         made.fill(self._connection, query)
         return replace(form, text=made)
+
+    def _with_search(self, form: FormTable, contract: Contract, spec: FormSpec, definition: str) -> FormTable:
+        """Return the form with the words that it is searched by."""
+        rows, fields = form.aside or form.relation, searched(contract, spec.fields)
+        if rows is None or not fields:
+            return form
+        server = self._connection.info.server_version // 10_000
+        words = SearchTable.of(self._dataset, form.name, self._version, definition, fields, server)
+        if not words.exists(self._connection):
+            words.fill(self._connection, rows)
+        return replace(form, search=words)
 
     def _grid(self, spec: FormSpec) -> FormTable:
         """A grid has files, no rows: each of its forms has the count and the extent that came with them."""

@@ -10,7 +10,7 @@ __all__ = ["FormState", "reconcile", "require", "settle"]
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,19 +20,21 @@ from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog import access, recipe, resources
 from stadtgrund.catalog.access import FormSpec
-from stadtgrund.catalog.collection import Collection, Extent, Facts, JoinFacts
+from stadtgrund.catalog.collection import PREPARED, Collection, Extent, Facts, JoinFacts
 from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import NotFound, by_locale
 from stadtgrund.identity import OPEN
-from stadtgrund.store import comments, releases, text_tables
+from stadtgrund.store import comments, releases, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
 from stadtgrund.store.form_tables import CompileWhere, FormTable, FormTables
 from stadtgrund.store.loaded import Loaded, Shown, shown
 from stadtgrund.store.locks import patiently, take_publish_lock
 from stadtgrund.store.roles import PROFILES
+from stadtgrund.store.search_tables import SearchTable
 from stadtgrund.store.text_tables import CompileText, TextTable
+from stadtgrund.store.tile_tables import CompileTiles, TileTable
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def reconcile(
     *,
     compile_where: CompileWhere | None = None,
     compile_text: CompileText | None = None,
+    compile_tiles: CompileTiles | None = None,
 ) -> list[FormState]:
     """Bring forms, views and states of the serving version to what the contract says now, in one transaction, without new data.
 
@@ -86,6 +89,8 @@ def reconcile(
         Needed when a form has a `where`.
     compile_text : CompileText, optional
         Makes prepared feature text; without it there is none, and pages are formatted when they are asked.
+    compile_tiles : CompileTiles, optional
+        Prepares the geometry of tiles, alike.
 
     Returns
     -------
@@ -99,7 +104,7 @@ def reconcile(
     """
     with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id), connection.transaction():
         take_publish_lock(connection, contract.id)
-        return settle(connection, db, deployment, contract, compile_where, compile_text)
+        return settle(connection, db, deployment, contract, compile_where, compile_text, compile_tiles)
 
 
 def settle(
@@ -109,6 +114,7 @@ def settle(
     contract: Contract,
     compile_where: CompileWhere | None,
     compile_text: CompileText | None,
+    compile_tiles: CompileTiles | None,
 ) -> list[FormState]:
     """Do what `reconcile` does in the caller's transaction, which holds the publish lock; views are switched at the end."""
     connection.execute(
@@ -125,7 +131,8 @@ def settle(
     views = {profile: _shown(connection, contract, version.loaded, profile) for profile in PROFILES}
     for view in views.values():
         if view.form and view.form.name not in work.forms:
-            work.forms[view.form.name] = made.get(view.contract, view.form, _text_of(work, view, compile_text))
+            form = made.get(view.contract, view.form, _text_of(work, view, compile_text))
+            work.forms[view.form.name] = _with_tiles(work, view, form, compile_tiles)
     collections = {profile: _collection(work, view) for profile, view in views.items()}
     states = {profile: _record(work, contract.id, profile, collection) for profile, collection in collections.items()}
     _keep_files(work, contract.id)
@@ -175,6 +182,17 @@ def _text_of(work: _Settlement, view: Shown, compile_text: CompileText | None) -
     return lambda rows: compile_text(collection, rows) if compile_text else None
 
 
+def _with_tiles(work: _Settlement, view: Shown, form: FormTable, compile_tiles: CompileTiles | None) -> FormTable:
+    """Return the form with the geometry of its tiles."""
+    assert view.form is not None  # the caller's condition
+    collection, rows = _described(work, view, view.form, form), form.aside or form.relation
+    plan = compile_tiles(collection) if compile_tiles and rows else None
+    if plan is None or rows is None:
+        return form
+    of = (collection.id, form.name, work.version.version, form.definition)
+    return replace(form, tiles=TileTable.get(work.connection, plan, rows, of, form.extent))
+
+
 def _collection(work: _Settlement, view: Shown) -> Collection | None:
     return _described(work, view, view.form, work.forms[view.form.name]) if view.form else None
 
@@ -190,7 +208,9 @@ def _described(work: _Settlement, view: Shown, spec: FormSpec, form: FormTable) 
         operation=version.operation,
         accuracy_m=version.accuracy_m,
         join=version.join,
-        prepared=form.text is not None,
+        prepared=PREPARED if form.text else 0,
+        tiles=form.tiles.levels if form.tiles else None,
+        definition=form.definition,
     )
     return resources.collection(view.contract, work.deployment, spec, view.reason, facts)
 
@@ -239,13 +259,17 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
             _make_view(work, name, view.contract, view.form, work.forms[view.form.name])
             reader = sql.Identifier(work.db.role(profile))
             work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, reader))
-        # Behind the view of the rows, as statements lock them in this order too.
+        # Behind the view of the rows, words before text, as statements lock them in this order too.
+        _switch_search(work, profile, dataset, work.forms[view.form.name].search if view.form else None)
         _switch_text(work, profile, dataset, work.forms[view.form.name].text if view.form else None)
+        _switch_tiles(work, profile, dataset, work.forms[view.form.name].tiles if view.form else None)
     for form in work.forms.values():
         for old_name in (form.old_name, form.text.old_name if form.text else ""):
             if old_name:
                 work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", old_name)))
+    search_tables.drop_others(work.connection, dataset, filter(None, (form.search for form in work.forms.values())))
     text_tables.drop_others(work.connection, dataset, filter(None, (form.text for form in work.forms.values())))
+    tile_tables.drop_others(work.connection, dataset, filter(None, (form.tiles for form in work.forms.values())))
 
 
 def _rename(connection: psycopg.Connection[Any], table: FormTable | TextTable) -> None:
@@ -262,7 +286,25 @@ def _switch_text(work: _Settlement, profile: str, dataset: str, text: TextTable 
     if text is None:
         work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
         return
-    _replace_view(work.connection, name, ("sg_id", "sg_text"), text.relation)
+    _replace_view(work.connection, name, text_tables.COLUMNS, text.relation)
+    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
+
+
+def _switch_search(work: _Settlement, profile: str, dataset: str, words: SearchTable | None) -> None:
+    name = sql.Identifier(f"p_{profile}", search_tables.view_name(dataset))
+    if words is None:
+        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
+        return
+    _replace_view(work.connection, name, ("sg_id", "words"), words.relation)
+    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
+
+
+def _switch_tiles(work: _Settlement, profile: str, dataset: str, tiles: TileTable | None) -> None:
+    name = sql.Identifier(f"p_{profile}", tile_tables.view_name(dataset))
+    if tiles is None:
+        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
+        return
+    _replace_view(work.connection, name, tiles.columns, tiles.relation)
     work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
 
 

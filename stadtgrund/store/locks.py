@@ -17,7 +17,7 @@ import psycopg
 from stadtgrund.errors import Busy, by_locale
 
 _WAIT_S = 120
-_LOCK_TIMEOUT_MS = 300
+_LOCK_TIMEOUT_MS, _LAST_LOCK_TIMEOUT_MS = 100, 300
 ATTEMPTS = 40
 _PAUSE_S = 0.25
 
@@ -55,7 +55,8 @@ def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[
 
     `attempts` other than 40 is more or less patient than that.
 
-    A waiting exclusive lock makes all later readers wait too: so it waits briefly, gives way, and tries again.
+    A waiting exclusive lock makes all later readers wait too: so it waits briefly, gives way, and tries again; where readers never
+    leave so small a gap, the second half of the attempts wait longer.
 
     Raises
     ------
@@ -66,7 +67,8 @@ def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[
     for attempt in range(attempts):
         try:
             with connection.transaction():
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_LOCK_TIMEOUT_MS}ms",))
+                wait_ms = _LOCK_TIMEOUT_MS if attempt < attempts // 2 else _LAST_LOCK_TIMEOUT_MS
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_ms}ms",))
                 work()
                 return
         except psycopg.errors.LockNotAvailable as error:

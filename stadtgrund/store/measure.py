@@ -51,7 +51,9 @@ def measure(
     if temporal:
         values[3:] = _times(contract, temporal)
     query = sql.SQL(
-        "SELECT n, ARRAY[ST_XMin(s), ST_YMin(s), ST_XMax(s), ST_YMax(s)], ARRAY[ST_XMin(w), ST_YMin(w), ST_XMax(w), ST_YMax(w)], b, e"
+        # Infinity and what lies outside of the years 1 to 9999 cannot be written as RFC 3339 has it: open, too.
+        "SELECT n, ARRAY[ST_XMin(s), ST_YMin(s), ST_XMax(s), ST_YMax(s)], ARRAY[ST_XMin(w), ST_YMin(w), ST_XMax(w), ST_YMax(w)],"
+        " CASE WHEN b >= '0001-01-02Z' AND b < '9999-12-31Z' THEN b END, CASE WHEN e >= '0001-01-02Z' AND e < '9999-12-31Z' THEN e END"
         " FROM (SELECT {} FROM {}) AS m (n, s, w, b, e)"
     ).format(sql.SQL(", ").join(values), sql.Identifier(*relation))
     row = connection.execute(query).fetchone()
@@ -71,7 +73,9 @@ def _times(contract: Contract, temporal: Temporal) -> list[sql.SQL | sql.Compose
             continue
         value = sql.SQL(bound).format(value=sql.SQL(function + "({})").format(sql.Identifier(name)))
         if not temporal.instant:
-            value = sql.SQL("CASE WHEN bool_and({} IS NOT NULL) THEN {} END").format(sql.Identifier(name), value)
+            # Open is a side on which a row that has the other end is open; a row without either has no time at all.
+            dated = sql.SQL("num_nonnulls({}) > 0").format(sql.SQL(", ").join(map(sql.Identifier, temporal.columns)))
+            value = sql.SQL("CASE WHEN bool_and({} IS NOT NULL) FILTER (WHERE {}) THEN {} END").format(sql.Identifier(name), dated, value)
         result.append(value)
     return result
 

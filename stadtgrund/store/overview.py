@@ -6,12 +6,13 @@ __all__ = ["Overview", "look"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import psycopg
 
 from stadtgrund.errors import SetupError, TransientError, by_locale
 from stadtgrund.settings import Settings
-from stadtgrund.store import embedded, setup
+from stadtgrund.store import binding, embedded, setup
 from stadtgrund.store.database import Database, connect
 from stadtgrund.store.roles import PROFILES
 
@@ -28,6 +29,8 @@ class Overview:
     migration: int = 0
     missing: tuple[str, ...] = ()
     problem: str = ""
+    folder: str = ""
+    """The deployment folder that the private database belongs to."""
 
     @property
     def ready(self) -> bool:
@@ -47,6 +50,8 @@ class Overview:
                 f"Rollen sg_{self.prefix}_*, Schemaversion {self.migration} von {setup.SCHEMA_VERSION}",
                 f"roles sg_{self.prefix}_*, schema version {self.migration} of {setup.SCHEMA_VERSION}",
             )
+        if self.folder:
+            yield by_locale(f"gehört zu {self.folder}", f"belongs to {self.folder}")
 
 
 def look(settings: Settings, deployment_name: str) -> Overview:
@@ -66,7 +71,7 @@ def look(settings: Settings, deployment_name: str) -> Overview:
             with connect(db.conninfo(role), autocommit=True) as connection:
                 found = replace(found, running=True, server=connection.info.parameter_status("server_version") or "")
                 if role == "owner":
-                    found = _owned(found, connection)
+                    found = _owned(found, connection, settings.deployment.config)
         except SetupError as error:
             failed.append(f"{db.role(role)}: {error.what}")
         except TransientError as error:
@@ -74,7 +79,12 @@ def look(settings: Settings, deployment_name: str) -> Overview:
     return replace(found, missing=(*found.missing, *failed))
 
 
-def _owned(found: Overview, connection: psycopg.Connection[object]) -> Overview:
+def _owned(found: Overview, connection: psycopg.Connection[object], folder: Path) -> Overview:
     missing = tuple(setup.missing_rights(connection, found.prefix))
-    last = "0" if missing else setup.settings_of(connection).get("schema_version", "0")
-    return replace(found, missing=missing, migration=int(last))
+    if missing:
+        return replace(found, missing=missing)
+    known = setup.settings_of(connection)
+    found = replace(found, migration=int(known.get("schema_version", "0")))
+    bound = binding.bound_folder(known) if found.private else None
+    problem = binding.refusal(found.database, bound, folder)
+    return replace(found, folder=str(bound or ""), problem=str(problem or ""))

@@ -24,6 +24,7 @@ from stadtgrund.store.forms import FormState
 from stadtgrund.store.loaded import Loaded
 from stadtgrund.store.locks import take_publish_lock
 from stadtgrund.store.text_tables import CompileText
+from stadtgrund.store.tile_tables import CompileTiles
 
 _NO_EXTENT = Extent()
 
@@ -71,7 +72,7 @@ class Publication:
         What the rows were loaded with.
     run : int or None
         The run that loaded them.
-    compile_where, compile_text, files, progress
+    compile_where, compile_text, compile_tiles, files, progress
         As in `versions.publish`.
     """
 
@@ -87,6 +88,7 @@ class Publication:
     files: Callable[[int], Sequence[StoredFile]] | None = None
     progress: Callable[[str], None] | None = None
     compile_text: CompileText | None = None
+    compile_tiles: CompileTiles | None = None
 
 
 @dataclass
@@ -241,7 +243,9 @@ def _record(work: _Work) -> None:
 def _settle(work: _Work) -> None:
     """Make the forms, write the states, switch the views, tell the servers."""
     plan = work.plan
-    states = forms.settle(work.connection, plan.db, plan.deployment, plan.contract, plan.compile_where, plan.compile_text)
+    states = forms.settle(
+        work.connection, plan.db, plan.deployment, plan.contract, plan.compile_where, plan.compile_text, plan.compile_tiles
+    )
     work.states = tuple(states)
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 __all__ = ["remove"]
 
 import shutil
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from stadtgrund.errors import Busy, UsageError, by_locale
 from stadtgrund.settings import Settings
-from stadtgrund.store import embedded
+from stadtgrund.store import binding, embedded, setup
 from stadtgrund.store.database import Database, connect
 
 
-def remove(settings: Settings, deployment_name: str) -> bool:
-    """Drop the database and its files; return whether there was one. The private PostGIS is started when it is down.
+def remove(settings: Settings, folder: Path) -> bool:
+    """Drop the database of a deployment folder, and its files; return whether there was one. A private PostGIS that is down is started.
 
     Raises
     ------
     UsageError
         When DATABASE_URL is set: a foreign database is never dropped.
+    SetupError
+        When it belongs to another folder of this name.
     Busy
         When somebody is connected to it: their pids are named, and nothing is removed.
     """
@@ -30,12 +33,16 @@ def remove(settings: Settings, deployment_name: str) -> bool:
             by_locale("DATABASE_URL nennt eine fremde Datenbank; die löscht Stadtgrund nicht.", "DATABASE_URL names a foreign database."),
             remedy=by_locale("Ohne DATABASE_URL gilt der Befehl der privaten.", "Without DATABASE_URL the command is for the private one."),
         )
-    database = Database.at(settings, deployment_name)
+    database = Database.at(settings, folder.name)
     cluster = embedded.locate(settings.paths)
     embedded.start(cluster)
     with connect(embedded.superuser_dsn(cluster, "postgres"), autocommit=True) as connection:
         if not connection.execute("SELECT FROM pg_database WHERE datname = %s", (database.name,)).rowcount:
             return False
+        with connect(embedded.superuser_dsn(cluster, database.name), autocommit=True) as own:
+            bound = binding.bound_folder(setup.settings_of(own))
+        if problem := binding.refusal(database.name, bound, folder.resolve()):
+            raise problem
         try:
             connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database.name)))
         except psycopg.errors.ObjectInUse as error:
@@ -50,5 +57,6 @@ def remove(settings: Settings, deployment_name: str) -> bool:
                     "Beenden Sie erst, was darauf arbeitet (Strg-C bei make run).", "First end what works on it (Ctrl-C at make run)."
                 ),
             ) from error
-    shutil.rmtree(settings.paths.files / database.name, ignore_errors=True)
+    for folder in (settings.paths.files, settings.paths.tiles, settings.paths.downloads):
+        shutil.rmtree(folder / database.name, ignore_errors=True)
     return True

@@ -13,6 +13,7 @@ from psycopg import sql
 from stadtgrund.errors import StadtgrundError
 from stadtgrund.store.database import Database
 from stadtgrund.store.locks import patiently, take_publish_lock
+from stadtgrund.store.shelf import Shelf
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def _drop_each(db: Database, dataset: str, dropped: list[int]) -> None:
         for version, table in old:
             for path in _drop(connection, dataset, version, table):
                 (db.paths.files / path).unlink(missing_ok=True)
+            Shelf.of(db).drop(dataset, version)
             dropped.append(version)
 
 

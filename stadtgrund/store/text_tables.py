@@ -1,11 +1,11 @@
-"""Prepared feature text: a table beside each form of the serving version, with each row's GeoJSON feature in CRS84, in order of the id.
+"""Prepared feature text: a table beside each form of the serving version, the pieces of each row's feature as text, in order of the id.
 
 It is made once, by the expression that makes pages, so that a page only reads it; only the serving version has any.
 """
 
 from __future__ import annotations
 
-__all__ = ["CompileText", "TextTable", "drop_others", "view_name"]
+__all__ = ["COLUMNS", "CompileText", "TextTable", "drop_others", "view_name"]
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -18,11 +18,13 @@ from psycopg import sql
 from stadtgrund.catalog.collection import Collection
 
 CompileText = Callable[[Collection, str], str | None]
-"""A collection and the quoted name of its rows → the query of `sg_id` and `sg_text`; None where nothing is to be prepared.
+"""A collection and the quoted name of its rows → the query of `COLUMNS`; None where nothing is to be prepared.
 
 The formatter lies in `query`, above this layer: whoever calls `publish`, `rollback`, `withdraw` or `reconcile` hands it in.
 """
 
+COLUMNS = ("sg_id", "sg_geom84", "sg_geom", "sg_properties")
+"""Geometry in CRS84, geometry in the storage CRS, attributes: each as JSON text."""
 _PREFIX = "_text__"
 """No dataset id begins with an underscore."""
 
@@ -57,10 +59,10 @@ class TextTable:
         return bool(row and row[0])
 
     def fill(self, connection: psycopg.Connection[Any], query: str) -> None:
-        """Make the table from a query of `sg_id` and `sg_text`."""
+        """Make the table from a query of `COLUMNS`."""
         assert self.aside
         name = sql.Identifier(*self.aside)
-        # Features of more than 2 kB are compressed; lz4, where the server has it, is read several times as fast as the default.
+        # Rows of more than 2 kB are compressed, largest piece first; lz4, where the server has it, is read several times as fast.
         connection.execute(
             "SELECT set_config(name, 'lz4', true) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)"
         )

@@ -40,6 +40,7 @@ from stadtgrund.store.publication import LoadFacts, Publication, StoredFile
 from stadtgrund.store.retention import drop_old
 from stadtgrund.store.runs import Run, begin_run, end_run
 from stadtgrund.store.text_tables import CompileText
+from stadtgrund.store.tile_tables import CompileTiles
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def publish(
     *,
     compile_where: CompileWhere | None = None,
     compile_text: CompileText | None = None,
+    compile_tiles: CompileTiles | None = None,
     files: Callable[[int], Sequence[StoredFile]] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Version:
@@ -84,6 +86,8 @@ def publish(
         Needed when a form has a `where`.
     compile_text : CompileText, optional
         Makes prepared feature text; without it there is none.
+    compile_tiles : CompileTiles, optional
+        Prepares the geometry of tiles; without it they are made of the rows.
     files : callable, optional
         Of a grid: is given the version's number, puts the files under their final names, returns them.
     progress : callable, optional
@@ -101,7 +105,19 @@ def publish(
     source = None if contract.is_raster else ("staging", tables.staging_name(contract, run.id))
     return _made(
         Publication(
-            db, deployment, contract, facts, "load", source, Loaded.of(contract), run.id, compile_where, files, progress, compile_text
+            db,
+            deployment,
+            contract,
+            facts,
+            "load",
+            source,
+            Loaded.of(contract),
+            run.id,
+            compile_where,
+            files,
+            progress,
+            compile_text,
+            compile_tiles,
         )
     )
 
@@ -114,6 +130,7 @@ def rollback(
     *,
     compile_where: CompileWhere | None = None,
     compile_text: CompileText | None = None,
+    compile_tiles: CompileTiles | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Version:
     """Make a new version with the rows of version `to`; numbers only rise.
@@ -130,7 +147,21 @@ def rollback(
     files = (lambda _: kept) if contract.is_raster else None
     origin = f"rollback:{to}"
     return _made(
-        Publication(db, deployment, contract, facts, origin, source, loaded, chosen.run, compile_where, files, progress, compile_text)
+        Publication(
+            db,
+            deployment,
+            contract,
+            facts,
+            origin,
+            source,
+            loaded,
+            chosen.run,
+            compile_where,
+            files,
+            progress,
+            compile_text,
+            compile_tiles,
+        )
     )
 
 
@@ -154,6 +185,7 @@ def withdraw(
     reason: str = "",
     compile_where: CompileWhere | None = None,
     compile_text: CompileText | None = None,
+    compile_tiles: CompileTiles | None = None,
     dry_run: bool = False,
 ) -> list[FormState]:
     """Take a dataset out of `open` at once, and note who did it and why; the administration keeps it.
@@ -169,7 +201,7 @@ def withdraw(
         take_publish_lock(connection, contract.id)
         forms.require(connection, contract.id)
         releases.record(connection, contract, "withdraw", by, {"reason": reason} if reason else {})
-        states = forms.settle(connection, db, deployment, contract, compile_where, compile_text)
+        states = forms.settle(connection, db, deployment, contract, compile_where, compile_text, compile_tiles)
         if dry_run:
             raise psycopg.Rollback
     return states

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from support.catalog_folder import CITY, SCHULEN, Folder
 
-from stadtgrund.catalog import checks, checks_of_deployment, registry, release
+from stadtgrund.catalog import checks, checks_of_deployment, checks_of_source, registry, release
+from stadtgrund.catalog.contract import Source
 from stadtgrund.catalog.rewrite import write_protection
 from stadtgrund.errors import ContractError
 from stadtgrund.settings import ROOT
 
 FIELDS = "Felder: bsn, name, schueler, beginn, ende."
+OF_OGR = "Bei ogr erlaubt: location, layer, crs, rhythm, where, encoding, null_values."
 RESERVED = "cmax, cmin, ctid, geom, sg_hash, sg_id, sg_revision, sg_row, tableoid, xmax, xmin"
 RENAME = "Anders nennen: {name: %s_wert, from: %s}."
 
@@ -105,6 +109,9 @@ DATASET = [
     ("{kind: column, column: bsn}", "{kind: content, columns: [bsn]}", "7: id_field.columns", "gilt nur für kind: composite."),
     ("sortables: [bsn]", "sortables: [nam]", "14: sortables[1]", f"Das Feld „nam“ gibt es nicht. Gemeint: name? {FIELDS}"),
     ("sortables: [bsn]", "sortables: [bsn, bsn]", "14: sortables[2]", "bsn steht zweimal."),
+    ("sortables: [bsn]", "search: [nam]", "14: search[1]", f"Das Feld „nam“ gibt es nicht. Gemeint: name? {FIELDS}"),
+    ("sortables: [bsn]", "search: [name, name]", "14: search[2]", "name steht zweimal."),
+    ("sortables: [bsn]", "search: [beginn]", "14: search[1]", "beginn ist date; durchsucht wird Text (string)."),
     ("name: name, type: string", "name: name, type: json", "14: sortables[2]", "name ist json und hat keine Ordnung."),
     ("sortables: [bsn]", "temporal: {}", "14: temporal", "Entweder instant angeben, oder start und/oder end."),
     ("sortables: [bsn]", "temporal: {instant: beginn, end: ende}", "14: temporal", "Entweder instant angeben, oder start und/oder end."),
@@ -170,9 +177,11 @@ DATASET = [
         "5: source.kind",
         "wfs lädt diese Version nicht; erlaubt: ogr, table, raster, join. Bis dahin als Datei ausgeben und mit ogr laden.",
     ),
-    ("rhythm: yearly", "sheet: Tabelle1", "5: source.sheet", "gilt nur für kind: table."),
-    ("rhythm: yearly", "nodata: -9999", "5: source.nodata", "gilt nur für kind: raster."),
-    ("rhythm: yearly", "left: strassen", "5: source.left", "gilt nur für kind: join."),
+    ("rhythm: yearly", "sheet: Tabelle1", "5: source.sheet", f"gilt nur für kind: table. {OF_OGR}"),
+    ("rhythm: yearly", "nodata: -9999", "5: source.nodata", f"gilt nur für kind: raster. {OF_OGR}"),
+    ("rhythm: yearly", "left: strassen", "5: source.left", f"gilt nur für kind: join. {OF_OGR}"),
+    ("rhythm: yearly", "skip_rows: {bsn: Summe}", "5: source.skip_rows", f"gilt nur für kind: table. {OF_OGR}"),
+    ("rhythm: yearly", "header_row: 3", "5: source.header_row", f"gilt nur für kind: table. {OF_OGR}"),
     ('location: "${DATA}/schulen.geojson", ', "", "5: source.location", "fehlt: Pfad oder Muster, etwa ${DATA}/schulen/*.geojson."),
     ("${DATA}", "${DATEN}", "5: source.location", "${DATEN} ist unbekannt; erlaubt ist ${DATA}."),
     ("rhythm: yearly", "crs: EPSG:99999", "5: source.crs", "PROJ kennt EPSG:99999 nicht."),
@@ -381,11 +390,47 @@ source: {kind: raster, location: "${DATA}/dgm.tif"}
 def test_a_grid_has_no_rows(folder: Folder) -> None:
     assert found(folder(dgm=RASTER)) == []
     text = RASTER + "fields: [{name: a, type: string}]\nforms: {open: {omit: [a]}}\npublish: {edit: true}\n"
+    text += "quality: [{rule: row_count, minimum: 1}]\n"
     assert found(folder(dgm=text)) == [
         "datasets/dgm.yaml:5: fields: Ein Raster hat keine Zeilen: hier nichts angeben.",
         "datasets/dgm.yaml:6: forms.open: Ein Raster hat keine Zeilen und Spalten: forms entfällt.",
         "datasets/dgm.yaml:7: publish.edit: Ein Datensatz der Art raster lässt sich nicht bearbeiten.",
+        "datasets/dgm.yaml:8: quality: Ein Raster hat keine Zeilen: hier nichts angeben.",
     ]
+
+
+IN_CSV = "gilt nur für XLSX; in einer CSV stattdessen: delimiter, encoding."
+IN_XLSX = "gilt nur für CSV; in einer XLSX stattdessen: sheet."
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('location: "${DATA}/z.csv.gz", delimiter: ";", encoding: cp1252, decimal: ",", skip_rows: {schule: Summe}, header_row: 2', []),
+        ('location: "${DATA}/z.XLSX", sheet: A, decimal: ",", null_values: ["-"]', []),
+        ('location: "${DATA}/z.*", sheet: A, encoding: cp1252', []),  # the name does not say of which format the files are
+        ('location: "${DATA}/z.csv", sheet: A', [f"source.sheet: {IN_CSV}"]),
+        ('location: "${DATA}/z.xlsx", delimiter: ";"', [f"source.delimiter: {IN_XLSX}"]),
+        ('location: "${DATA}/z.xlsm", encoding: cp1252', [f"source.encoding: {IN_XLSX}"]),
+        ('location: "${DATA}/z.csv", crs: EPSG:25832', ["source.crs: gilt in einer Tabelle nur mit x und y (Spalten der Koordinaten)."]),
+        (
+            'location: "${DATA}/z.csv", layer: a',
+            [
+                "source.layer: gilt nur für kind: ogr. Bei table erlaubt: location, crs, rhythm, sheet, header_row, delimiter, decimal, "
+                "encoding, null_values, skip_rows, x, y."
+            ],
+        ),
+    ],
+)
+def test_what_the_reader_of_a_table_would_ignore_is_refused(source: str, said: list[str], folder: Folder) -> None:
+    text = ZAHLEN.replace('location: "${DATA}/zahlen.csv"', source)
+    assert found(folder(zahlen=text)) == [f"datasets/zahlen.yaml:4: {line}" for line in said]
+
+
+def test_every_key_of_a_source_says_for_which_kinds_it_is() -> None:
+    """A new key that one reader ignores would be taken in silence."""
+    assert set(Source.model_fields) - set(checks_of_source.KINDS_OF_KEY) == {"kind", "rhythm"}
+    assert all(set(kinds) < set(get_args(Source.model_fields["kind"].annotation)) for kinds in checks_of_source.KINDS_OF_KEY.values())
 
 
 def test_a_closed_licence_and_open_data_contradict_each_other(folder: Folder) -> None:
@@ -439,6 +484,10 @@ def release_all(root: object, *closed: str) -> None:
         write_protection(deployment.path_of(name), checked.protection)
 
 
+OF_JOIN = "Bei join erlaubt: rhythm, left, right, on, join, unmatched_left, live."
+FORMAT_OF_A_JOIN = "9: fields[beginn].format: gilt nicht für eine Verknüpfung: die Werte sind gelesen."
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -448,6 +497,14 @@ def release_all(root: object, *closed: str) -> None:
             ["4: source.left: Den Datensatz „schule“ gibt es nicht. Gemeint: schulen? Bekannt sind: schulen, verbund, zahlen."],
         ),
         ("left: schulen, ", "", ["4: source.left: fehlt: der Datensatz dieser Seite."]),
+        ("type: string}\n", "type: string}\n  - {name: beginn, from: left.beginn, type: date, format: '%Y'}\n", [FORMAT_OF_A_JOIN]),
+        (
+            "fields:\n",
+            "quality: [{rule: valid_geometry}]\nfields:\n",
+            ["7: quality[1]: gilt nicht für eine Verknüpfung: die Geometrie ist an der Seite geprüft, von der sie kommt."],
+        ),
+        ("kind: join, ", "kind: join, crs: EPSG:25832, ", [f"4: source.crs: gilt nur für kind: ogr oder table oder raster. {OF_JOIN}"]),
+        ("kind: join, ", "kind: join, where: a=1, ", [f"4: source.where: gilt nur für kind: ogr. {OF_JOIN}"]),
         ("kind: join, ", "kind: join, location: x, ", ["4: source.location: Eine Verknüpfung hat left und right statt location."]),
         (
             "right: zahlen",

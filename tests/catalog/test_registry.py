@@ -11,7 +11,7 @@ from stadtgrund.errors import ContractError, NotFound
 
 KEYS = (
     "id, title, description, keywords, identifiers, responsibility, licence, attribution, protection, forms, source, geometry, "
-    "id_field, fields, temporal, sortables, quality, publish"
+    "id_field, fields, temporal, sortables, search, quality, publish"
 )
 
 
@@ -104,7 +104,7 @@ def test_an_unknown_dataset_is_answered_with_the_known_ones(folder: Folder) -> N
             "datasets/schulen.yaml:14: sortable: Diesen Schlüssel gibt es nicht. Gemeint: sortables? Erlaubt: id, title, "
             "description, keywords, identifiers, responsibility, licence, attribution, protection, forms, "
             "source, geometry, id_field, fields, "
-            "temporal, sortables, quality, publish.",
+            "temporal, sortables, search, quality, publish.",
         ),
         (
             "kind: ogr",
@@ -194,7 +194,7 @@ def test_an_unknown_dataset_is_answered_with_the_known_ones(folder: Folder) -> N
             "- schulen\n",
             "datasets/schulen.yaml:1: Eine Liste ist nicht erlaubt; erlaubt: ein Block mit: id, title, description, keywords, "
             "identifiers, responsibility, licence, attribution, protection, forms, source, geometry, id_field, "
-            "fields, temporal, sortables, quality, publish.",
+            "fields, temporal, sortables, search, quality, publish.",
         ),
     ],
 )

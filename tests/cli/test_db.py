@@ -18,7 +18,8 @@ from support.rows import publish_rows
 from cli import context
 from cli.main import run
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.store import embedded, releases
+from stadtgrund.errors import SetupError
+from stadtgrund.store import embedded, releases, removal
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import current
 
@@ -104,7 +105,12 @@ def test_keys_are_made_listed_and_revoked(call: Command) -> None:
     assert call("keys", "revoke", "Amt 62", "--dry-run")[0] == 0
     assert call("keys", "revoke", "Amt 62")[0] == 0
     code, _, err = call("keys", "revoke", "Amt 62")
-    assert code == 1 and "Amt 63" in err
+    assert code == 2 and "Amt 63" in err
+    assert json.loads(call("keys", "create", "Amt 64", "--dry-run", "--json")[1]) == {
+        "label": "Amt 64",
+        "profile": "verwaltung",
+        "dry_run": True,
+    }
     listed = [json.loads(line) for line in call("keys", "list", "--json")[1].splitlines()]
     assert [(entry["label"], entry["revoked"] is None) for entry in listed] == [("Amt 62", False), ("Amt 63", True)]
     assert "sha256" not in listed[0]
@@ -117,6 +123,7 @@ def test_rollback_goes_to_the_version_before(call: Command, db: Database, deploy
     publish_rows(db, deployment, "masten", [])
 
     assert call("rollback", "masten", "--dry-run")[0] == 0
+    assert json.loads(call("rollback", "masten", "--dry-run", "--json")[1])["origin"] == "rollback:1"
     assert current(db, "masten").version == 2  # type: ignore[union-attr]
     code, out, err = call("rollback", "masten")
     assert code == 0
@@ -125,9 +132,9 @@ def test_rollback_goes_to_the_version_before(call: Command, db: Database, deploy
     code, out, _ = call("rollback", "masten", "--list", "--json")
     assert [json.loads(line)["version"] for line in out.splitlines()] == [3, 2, 1]
     code, _, err = call("rollback", "masten", "--to", "9")
-    assert code == 1 and "Möglich sind: 3, 2, 1" in err
+    assert (code, err) == (2, "Version von masten „9“ ist unbekannt.\nBekannt sind: 3, 2, 1.\n")
     code, _, err = call("rollback", "nichts")
-    assert code == 1 and "masten" in err
+    assert code == 2 and "masten" in err
 
 
 def test_withdraw_names_who_sees_it_still(call: Command, db: Database, deployment: Deployment) -> None:
@@ -161,11 +168,16 @@ def test_the_private_database_by_its_verbs(
     settings = context.settings()
     try:
         assert run(["db", "status"]) == 1
+        assert run(["db", "start", "--dry-run", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["would_start"] is True
         assert run(["db", "start", "--json"]) == 0
         assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"database": "stadtgrund_teststadt", "started": True}
         assert run(["db", "status", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert (found["private"], found["running"], found["missing"], found["problem"]) == (True, True, [], "")
+        _another_folder_of_the_same_name(deployment_folder, home / "umgezogen", capsys)
+        assert run(["db", "stop", "--dry-run"]) == 0
+        assert embedded.status(embedded.locate(settings.paths)).running
         assert run(["db", "stop"]) == 0
         assert not embedded.status(embedded.locate(settings.paths)).running
         assert run(["db", "status"]) == 1
@@ -174,3 +186,52 @@ def test_the_private_database_by_its_verbs(
         context.configure(None, debug=False)
         shutil.rmtree(home)
     assert os.environ["STADTGRUND_VAR"] == str(home / "var")
+
+
+def _another_folder_of_the_same_name(first: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused until it is said to be the same deployment, moved; then the first one is."""
+    import shutil
+
+    second = Path(shutil.copytree(first, place / first.name))
+    capsys.readouterr()
+    for words in (["status"], ["load", "masten"], ["apply"], ["serve"], ["keys", "list"]):
+        assert run(["--config", str(second), *words]) == 1
+        shown = capsys.readouterr()
+        assert not shown.out
+        assert f"Die Datenbank stadtgrund_teststadt gehört zum Deployment {first}, nicht zu {second}." in shown.err
+        assert f"stadtgrund --config {second} db bind" in shown.err and "umbenennen" in shown.err
+    assert run(["--config", str(second), "db", "status"]) == 1
+    assert f"gehört zu {first}\n" in capsys.readouterr().out
+    with pytest.raises(SetupError, match="gehört zum Deployment"):
+        removal.remove(context.settings(), second)
+
+    assert run(["--config", str(second), "db", "bind", "--dry-run"]) == 0
+    assert run(["--config", str(second), "status"]) == 1
+    capsys.readouterr()
+    assert run(["--config", str(second), "db", "bind", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["before"], told["folder"]) == (str(first), str(second))
+    assert run(["--config", str(second), "status"]) == 0
+    assert run(["--config", str(first), "status"]) == 1
+    assert run(["--config", str(first), "db", "bind"]) == 0
+    assert run(["--config", str(first), "status"]) == 0
+
+    link = place / "verweis"
+    link.mkdir()
+    (link / first.name).symlink_to(first)  # another way to the same folder
+    assert run(["--config", str(link / first.name), "status"]) == 0
+    context.configure(None, debug=False)
+
+
+def test_a_foreign_database_is_bound_to_no_folder(call: Command) -> None:
+    code, _, err = call("db", "bind")
+    assert code == 2 and "DATABASE_URL" in err
+
+
+def test_script_as_a_dry_run_makes_no_password(call: Command, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STADTGRUND_VAR", str(tmp_path / "leer"))
+    code, out, _ = call("db", "script", "--dry-run", "--json")
+    assert code == 0 and len(json.loads(out)["new_passwords"]) == 4
+    assert not (tmp_path / "leer").exists()
+    code, out, _ = call("db", "script", "--json")
+    assert code == 0 and "SCRAM-SHA-256" in json.loads(out)["sql"]

@@ -78,7 +78,7 @@ def test_output_writes_into_datasets_and_names_the_dataset(folder: Path, tmp_pat
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (["gibtsnicht.shp"], 1, "Die Quelle gibtsnicht.shp gibt es nicht"),
+        (["gibtsnicht.shp"], 2, "Die Quelle gibtsnicht.shp gibt es nicht"),
         (["strassen.csv", "--id", "Straßen"], 2, "Erlaubt: a-z"),
         (["strassen.csv", "--id", "sg_x"], 2, "nicht sg_"),
         (["strassen.csv", "--id", "a", "--output", "b.yaml"], 2, "--output a.yaml"),
@@ -158,7 +158,7 @@ def test_own_first_layer_in_three_commands(home: Path) -> None:
         for line in server.stdout:
             if "Strg-C" in line or "Ctrl-C" in line:
                 break
-        key = (home / "var" / "secrets" / "verwaltung.key").read_text().strip()
+        key = (home / "var" / "secrets" / "verwaltung.meinestadt.key").read_text().strip()
         with httpx.Client(base_url=f"http://localhost:{port}", trust_env=False) as client:
             seen = client.get("/collections/baenke/items", params={"f": "json"}, headers={"X-API-Key": key}).json()
             assert seen["numberMatched"] == 3 and seen["features"][0]["properties"]["name"] == "Bänke 0"

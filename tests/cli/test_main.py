@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -46,6 +47,33 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
             assert re.search(rf"(Beispiel|Example).*\n?.*stadtgrund {verb} {name}", own), own
     else:
         assert re.search(rf"(Beispiel|Example).*\n?.*stadtgrund {verb}", text), text
+
+
+LEAVES = [(verb, name) for verb in VERBS for name in subcommands(verb) or [""]]
+"""Each command that does something: a verb, or a group's own command."""
+
+
+def command_of(verb: str, name: str) -> Any:
+    module = importlib.import_module(f"cli.{verb}")
+    if name:
+        return typer.main.get_command(module.app).commands[name]  # type: ignore[attr-defined]
+    single = typer.Typer()
+    single.command(verb)(module.command)
+    return typer.main.get_command(single)
+
+
+def metavars(verb: str, name: str) -> list[str]:
+    return [part.metavar or "" for part in command_of(verb, name).params if part.param_type_name == "argument"]
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=" ".join)
+@pytest.mark.parametrize("option", ["--json", "--dry-run"])
+def test_every_command_has_json_and_a_dry_run_or_says_why_not(option: str, leaf: tuple[str, str]) -> None:
+    """Design, section 8. A command that writes nothing, or whose output is another program's, says so: "Ohne --dry-run: …"."""
+    command = command_of(*leaf)
+    has = any(option in parameter.opts for parameter in command.params)
+    excused = re.search(rf"\bOhne [^:.]*{option}\b[^:.]*: \w", command.help or "")
+    assert has != bool(excused), command.help
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -97,15 +125,27 @@ def test_a_wrong_setting_ends_with_2_and_names_it(monkeypatch: pytest.MonkeyPatc
     assert "STADTGRUND_PORT='fünftausend'" in capsys.readouterr().err
 
 
-def test_an_unknown_dataset_is_told_without_a_traceback(deployment_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--config", str(deployment_folder), "release", "mastne", "--by", "Amt", "--ground", "NONE"]) == 1
-    shown = capsys.readouterr().err
-    assert "mastne" in shown and "masten" in shown
-    assert "Traceback" not in shown
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("leaf", [leaf for leaf in LEAVES if not leaf[1] and "ID" in str(metavars(*leaf))], ids=" ".join)
+def test_an_unknown_dataset_is_misuse_and_the_known_are_told(
+    leaf: tuple[str, str], language: str, deployment_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/nichts")  # a wrong name is told before a database is asked
+    assert run(["--config", str(deployment_folder), *filter(None, leaf), "mastne"]) == 2
+    shown = capsys.readouterr()
+    assert (
+        shown.err.splitlines()
+        == {
+            "de": ["Datensatz „mastne“ ist unbekannt. Gemeint: masten?", "Bekannt sind: gebiete, masten, zahlen."],
+            "en": ["Unknown dataset 'mastne'. Did you mean masten?", "Known are: gebiete, masten, zahlen."],
+        }[language]
+    )
+    assert not shown.out
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(deployment_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["release", "mastne", "--by", "Amt", "--ground", "NONE", "--debug", "--config", str(deployment_folder)]) == 1
+    assert run(["release", "mastne", "--by", "Amt", "--ground", "NONE", "--debug", "--config", str(deployment_folder)]) == 2
     assert "Traceback" in capsys.readouterr().err
 
 

@@ -1,12 +1,10 @@
-"""Features Part 3 (19-079r2) and Part 5 (23-058, draft), Tiles Part 1 (20-057): their abstract tests, by their ids."""
+"""Features Part 3 (19-079r2) and Part 5 (23-058, draft): their abstract tests, by their ids."""
 
 from __future__ import annotations
 
 from datetime import date
-from math import asinh, pi, radians, tan
 from typing import Any
 
-import mapbox_vector_tile
 import pytest
 from conformance.data import ROWS
 from support.client import Client
@@ -16,7 +14,6 @@ from server.conformance import CLASSES
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
 PART3 = "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/"
 PART5 = "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/"
-TILES = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/"
 COLLECTIONS = ("orte", "wege", "flaechen")
 TYPES = {"orte": "point", "wege": "linestring", "flaechen": "polygon"}
 
@@ -39,7 +36,6 @@ def test_declared() -> None:
     assert {PART3 + name for name in ("queryables", "queryables-query-parameters", "filter", "features-filter")} <= set(CLASSES)
     of_schemas = ("schemas", "core-roles-features", "queryables", "sortables", "returnables-and-receivables")
     assert {PART5 + name for name in of_schemas} <= set(CLASSES)
-    assert {TILES + name for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")} <= set(CLASSES)
 
 
 def test_queryables(client: Client, collection: str) -> None:
@@ -131,60 +127,3 @@ def test_sortables(client: Client, collection: str) -> None:
             values = [each["properties"][name] for each in found if each["properties"][name] is not None]
             assert values == sorted(values, reverse=reverse), name
             assert len(found) == 66
-
-
-def tileset(client: Client, collection: str, tms: str = "WebMercatorQuad") -> Any:
-    listed = client.json(f"/collections/{collection}/tiles", headers={"accept": "application/json"})["tilesets"]
-    (entry,) = [each for each in listed if each["tileMatrixSetURI"].endswith(f"/{tms}")]
-    assert entry["dataType"] == "vector" and entry["crs"]
-    (link,) = [each for each in entry["links"] if each["rel"] == "self" and each["type"] == "application/json"]
-    return client.json(link["href"], headers={"accept": "application/json"})
-
-
-@pytest.mark.parametrize("tms", ["WebMercatorQuad", "WorldCRS84Quad"])
-def test_tileset(client: Client, collection: str, tms: str) -> None:
-    """20-057 A.9 /conf/tilesets-list/tsl-op, A.10 /conf/tileset, A.13 /conf/geodata-tilesets: metadata, template, scheme."""
-    document = tileset(client, collection, tms)
-    links = {each["rel"]: each for each in document["links"] if each["rel"] != "alternate"}
-    assert links["item"]["templated"] is True and links["item"]["type"] == "application/vnd.mapbox-vector-tile"
-    assert {"{tileMatrix}", "{tileRow}", "{tileCol}"} <= set(links["item"]["href"].replace("/", " ").replace("?", " ").split())
-    scheme = client.json(links[f"{OGC}tiling-scheme"]["href"], headers={"accept": "application/json"})
-    assert scheme["id"] == tms and scheme["tileMatrices"]
-    described = client.json(f"/collections/{collection}", headers={"accept": "application/json"})
-    assert any(each["rel"] == f"{OGC}tilesets-vector" for each in described["links"])
-
-
-def test_tile(client: Client, collection: str) -> None:
-    """20-057 A.1 /conf/core/tc-op to tc-success, A.20 /conf/mvt: a tile of the template, decoded."""
-    template = next(each["href"] for each in tileset(client, collection)["links"] if each["rel"] == "item")
-    box = client.json(f"/collections/{collection}", headers={"accept": "application/json"})["extent"]["spatial"]["bbox"][0]
-    column = int((box[0] + 180) / 360 * 2**13)
-    row = int((1 - asinh(tan(radians(box[1]))) / pi) / 2 * 2**13)
-    url = template.replace("{tileMatrix}", "13").replace("{tileRow}", str(row)).replace("{tileCol}", str(column))
-    response = client.get(url)
-    assert response.status_code == 200 and response.headers["content-type"] == "application/vnd.mapbox-vector-tile"
-    layers = mapbox_vector_tile.decode(response.content)
-    found = {feature["id"] for feature in layers[collection]["features"]}
-    assert found and found <= set(range(1, 67))
-
-
-@pytest.mark.parametrize("place", ["99/0/0", "-1/0/0", "x/0/0", "13/8192/0", "13/0/8192", "13/0/-1", "13/0/x"])
-def test_no_tile(client: Client, collection: str, place: str) -> None:
-    """20-057 A.6 /conf/core/tc-error: outside of the matrix set or its limits 404 (or 400), never a fault."""
-    response = client.get(f"/collections/{collection}/tiles/WebMercatorQuad/{place}")
-    assert response.status_code in (400, 404)
-    assert response.headers["content-type"] == "application/problem+json"
-    assert client.get(f"/collections/{collection}/tiles/WebMercatorQuad/13/0/0").status_code == 204
-
-
-def test_tiles_in_the_api_definition(client: Client, collection: str) -> None:
-    """20-057 A.23 /conf/oas30/oas-definition, A.24 /conf/oas30/operation-ids: the suffixes of the operation ids."""
-    paths = client.json("/api")["paths"]
-    base = f"/collections/{collection}/tiles"
-    ids = {
-        base: "getTileSetsList",
-        f"{base}/{{tileMatrixSetId}}": "getTileSet",
-        f"{base}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": "getTile",
-    }
-    for path, suffix in ids.items():
-        assert paths[path]["get"]["operationId"].endswith(f"collection.vector.{suffix}")

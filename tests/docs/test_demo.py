@@ -205,5 +205,5 @@ def test_a_foreign_database_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert run(["demo"]) == 2
     assert "DATABASE_URL" in capsys.readouterr().err
     with pytest.raises(UsageError, match="DATABASE_URL"):
-        removal.remove(Settings.from_environment(), "geo")
+        removal.remove(Settings.from_environment(), tmp_path / "geo")
     assert not (tmp_path / "var").exists()

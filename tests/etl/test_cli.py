@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date
 from pathlib import Path
 
 import pytest
+from support.deployment import write_contract
 from support.postgis import Server, environment
 
 from cli.main import run
+from etl.report import as_text
 from stadtgrund.catalog import release
+from stadtgrund.catalog.contract import Field
 from stadtgrund.store import versions
 
 from .conftest import City
@@ -74,7 +79,7 @@ def test_load_misused(things: City, arguments: list[str], capsys: pytest.Capture
 
 
 def test_load_of_an_unknown_id_names_the_known(things: City, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["load", "dingee"]) == 1
+    assert run(["load", "dingee"]) == 2
     assert "Bekannt sind: dinge." in capsys.readouterr().err
 
 
@@ -96,7 +101,101 @@ def test_report_and_its_rejected_rows(things: City, capsys: pytest.CaptureFixtur
     assert run(["report", "dinge", "--version", "1", "--json", "--rows"]) == 0
     report, row = lines(capsys)
     assert (report["status"], report["rows_rejected"], row["sg_row"]) == ("published", 1, 3)
-    assert run(["report", "dinge", "--version", "9"]) == 1
+    assert run(["report", "dinge", "--version", "9"]) == 2
+
+
+def test_all_of_a_report_follows_the_locale(things: City, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    (things.data / "t.csv").write_text("nr;name\n1; a\n2;b\n2;c\nx;d\n")
+    assert run(["load", "dinge"]) == 0
+    told, err = capsys.readouterr()
+    assert err == "dinge: read and stage …\n"
+    lines = [re.sub(r"\d+(\.\d+)?(?= s|[ )]|$)", "#", line) for line in told.splitlines() if "Duration" in line]
+    assert lines == ["  Duration: # s (read # · transform # · stage # · check # · publish #)"]
+    rest = [line for line in told.splitlines() if "Duration" not in line]
+    assert rest == [
+        "Dinge (dinge): Version 1 published",
+        "  Rows: 4 read = 2 published + 2 rejected",
+        "  Findings:",
+        "  - 1 row in nr rejected; row 4: “x” is no number. [rejected]",
+        "  - 1 value in name taken over without blanks at the ends. [repaired]",
+        "  - 1 row repeats a value of nr (“2”); rejected, the first one stays. [rejected]",
+        "  Not visible for Public. Draft: no protection check yet.",
+        "  Visible for Administration. Draft: no protection check yet.",
+        "  Next step: Look at the rejected rows: stadtgrund report dinge --rows",
+        "  Next step: Protection check: stadtgrund release dinge",
+        "  https://geo.example.org/collections/dinge",
+    ]
+    assert run(["report", "dinge", "--rows"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(told)
+    assert shown[len(told) :].splitlines() == [
+        "  Row 3, nr: “2” is in nr more than once, first in row 2 | nr=2, name=c",
+        "  Row 4, nr: “x” is no number | nr=x, name=d",
+    ]
+    assert run(["load", "dinge"]) == 0
+    assert "  Source and recipe are those of the last load; nothing was read.\n" in capsys.readouterr().out
+    assert run(["report", "dinge"]) == 0
+    assert re.search(r"^  Source last checked on \d{4}-\d\d-\d\d \d\d:\d\d UTC: unchanged\.$", capsys.readouterr().out, re.MULTILINE)
+    assert run(["status"]) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert re.split(r"  +", head) == ["Dataset", "Version", "Rows", "Age", "Rhythm", "Release", "Last load"]
+    assert re.fullmatch(r"dinge +1 +2 +0 d  – +draft +unchanged \d{4}-\d\d-\d\d \d\d:\d\d", line)
+    assert run(["apply", "dinge"]) == 0
+    assert "  Visible for Administration. Draft: no protection check yet.\n" in capsys.readouterr().out
+
+    # What the load found stays as it was told; the frame is the reader's.
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert run(["report", "dinge", "--version", "1"]) == 0
+    german = capsys.readouterr().out
+    assert german.startswith("Dinge (dinge): Version 1 veröffentlicht\n  Zeilen: 4 gelesen = 2 veröffentlicht + 2 abgelehnt\n  Befunde:\n")
+    assert "  Nicht sichtbar für Öffentlich. Entwurf: noch keine Schutzprüfung.\n" in german
+
+
+def test_a_report_of_an_earlier_version_can_be_read_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = {
+        "dataset": "dinge",
+        "title": "Dinge",
+        "status": "published",
+        "version": 1,
+        "access": [{"profile": "open", "title": "Öffentlich", "visible": True, "reason": "Ohne Grund."}],
+    }
+    monkeypatch.setenv("LC_ALL", "en")
+    assert as_text(stored) == "Dinge (dinge): Version 1 published\n  Visible for Öffentlich. Ohne Grund."
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_a_field_that_waits_for_its_check_is_named_with_the_command(
+    language: str, things: City, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
+    (things.data / "t.csv").write_text("nr;name;neu;art\n1;a;b;c\n")
+    source = {"kind": "table", "location": "${DATA}/t.csv", "delimiter": ";"}
+    closed = {"name": "art", "type": "string", "grounds": ["personal_data"]}
+    ident = {"kind": "column", "column": "nr"}
+    things.declare("dinge", source, [*FIELDS, closed], id_field=ident, forms={"open": {"omit": ["name"]}})
+    checked = release.record(things.contracts["dinge"], checked=date(2026, 1, 15), by="Prüfstelle", grounds=())
+    write_contract(things.folder, checked)
+    assert run(["load", "dinge"]) == 0
+    before = capsys.readouterr().out
+    assert "release dinge" not in before
+
+    grown = checked.model_copy(update={"fields": (*checked.fields, Field(name="neu", type="string"))})
+    write_contract(things.folder, grown)
+    assert run(["load", "dinge"]) == 0
+    shown = capsys.readouterr().out
+    assert {
+        "de": "  Felder, die nicht öffentlich sind: name (Im Vertrag weggelassen), art (Schutzgrund Personenbezug), "
+        "neu (Das Feld ist seit der Schutzprüfung neu)\n  Nächster Schritt: neu prüfen und freigeben: stadtgrund release dinge\n",
+        "en": "  Fields that are not public: name (Left out by the contract), art (Ground: personal data), "
+        "neu (The field is new since the protection check)\n  Next step: Check and release neu: stadtgrund release dinge\n",
+    }[language] in shown
+    assert run(["report", "dinge"]) == 0
+    assert capsys.readouterr().out == shown
+    assert run(["release", "dinge", "--by", "Prüfstelle", "--ground", "NONE"]) == 0
+    capsys.readouterr()
+    assert run(["load", "dinge"]) == 0
+    assert "release dinge" not in capsys.readouterr().out
 
 
 def test_report_after_an_unchanged_load_is_that_of_the_one_that_read(things: City, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,10 +232,6 @@ def test_status(things: City, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_apply_opens_what_was_checked_without_loading(things: City, capsys: pytest.CaptureFixture[str]) -> None:
     run(["load", "dinge"])
-    from datetime import date
-
-    from support.deployment import write_contract
-
     contract = release.record(things.contracts["dinge"], checked=date(2026, 1, 15), by="Prüfstelle", grounds=())
     write_contract(things.folder, contract)
     capsys.readouterr()

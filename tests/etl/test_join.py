@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -103,6 +104,18 @@ def test_keys_are_normalised_on_both_sides(parts: City) -> None:
     assert parts.rows("verbunden", "name, wert", "name") == [("1067", 1.0), ("44137", 2.0)]
     ((keys,),) = parts.ask("SELECT join_facts -> 'right_unmatched_keys' FROM meta.version WHERE dataset = 'verbunden'")
     assert keys == ["falsch"]
+
+
+def test_ids_of_content_are_keyed_and_stay(parts: City) -> None:
+    declare(parts)
+    load_all(parts)
+    ids = parts.rows("verbunden", "sg_id")
+    assert all(re.fullmatch("[0-9a-f]{20}", name) for (name,) in ids) and len(set(ids)) == len(ids)
+    assert parts.load("verbunden", force=True).status == "published"
+    assert parts.rows("verbunden", "sg_id") == ids
+    parts.ask("UPDATE meta.setting SET value = %s WHERE key = 'id_key' RETURNING key", "0" * 64)
+    parts.load("verbunden", force=True)
+    assert not set(parts.rows("verbunden", "sg_id")) & set(ids)
 
 
 def test_rules_hold_for_joined_rows_too(parts: City) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from typing import Any
 
 import pytest
+from psycopg.errors import InsufficientPrivilege
+from support.deployment import MASTEN, contract_of
 
 from etl import pipeline
+from stadtgrund.catalog import recipe
 from stadtgrund.errors import NotFound, UsageError
 from stadtgrund.store import versions
+from stadtgrund.store.id_key import id_key
 
 from .conftest import City
 
@@ -103,8 +109,50 @@ def test_content_ids_tell_equal_rows_apart_and_stay(city: City) -> None:
     write(city, "3;neu", "1;a", "2;b", "1;a", "1;a")
     report = city.published("dinge")
     assert set(ids) < {row[0] for row in city.rows("dinge", "sg_id")}
-    assert len([name for name in ids if name.endswith(("-2", "-3"))]) == 2
+    assert all(re.fullmatch("[0-9a-f]{20}", name) for name in ids)  # nothing tells that a row is another's twin
     assert any(finding.rule == "content_id" and finding.count == 2 for finding in report.findings)
+
+
+def test_content_ids_cannot_be_tried_out(city: City) -> None:
+    """Whoever knows the public columns and tries the few values of a hidden one does not find the id."""
+    write(city, "1;ja", "2;nein")
+    declare(city, id_field={"kind": "content"})
+    city.published("dinge")
+    ids = {name for (name,) in city.rows("dinge", "sg_id")}
+    tried = {
+        make(f"{number}\x1f{word}".encode())
+        for number in (1, 2)
+        for word in ("ja", "nein")
+        for make in (
+            lambda row: hashlib.blake2b(row, digest_size=10).hexdigest(),  # how it was
+            lambda row: hashlib.blake2b(row, digest_size=10, key=b"").hexdigest(),
+            lambda row: hashlib.sha256(row).hexdigest()[:20],
+        )
+    }
+    assert not ids & tried
+    assert city.load("dinge", force=True).status == "published"
+    assert {name for (name,) in city.rows("dinge", "sg_id")} == ids
+
+    ((key,),) = city.ask("SELECT value FROM meta.setting WHERE key = 'id_key'")
+    assert re.fullmatch("[0-9a-f]{64}", key) and id_key(city.db).reveal() == key
+    for profile in ("open", "verwaltung"):
+        with city.db.connect(profile) as reader, pytest.raises(InsufficientPrivilege):
+            reader.execute("SELECT FROM meta.setting")
+    city.ask("UPDATE meta.setting SET value = %s WHERE key = 'id_key' RETURNING key", "0" * 64)
+    city.load("dinge", force=True)
+    assert not {name for (name,) in city.rows("dinge", "sg_id")} & ids
+
+
+def test_ids_of_content_as_they_were_are_made_anew_by_a_load(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(city, "1;a")
+    declare(city, id_field={"kind": "content"})
+    with monkeypatch.context() as before:
+        before.setattr(recipe, "CONTENT_IDS", 1)
+        assert city.load("dinge").status == "published"
+        own = recipe.recipe_of(contract_of(MASTEN))
+    assert city.load("dinge").version == 2
+    assert city.load("dinge").status == "unchanged"
+    assert recipe.recipe_of(contract_of(MASTEN)) == own, "a dataset with ids of its own is not loaded anew"
 
 
 @pytest.mark.parametrize(("on_fail", "published", "rejected"), [("report", 3, 0), ("reject", 1, 2)])

@@ -158,7 +158,7 @@ def test_gdal_reads_the_tiles(collection: str, key: str, zoom: int, api: str, ci
     for column, row in tiles_of(city, collection, zoom):
         answer = httpx.get(f"{api}/collections/{collection}/tiles/WebMercatorQuad/{zoom}/{row}/{column}", trust_env=False)
         inside = in_tile(city, collection, zoom, column, row, 0.0)
-        if answer.status_code == 204:
+        if answer.status_code in (204, 404):  # nothing lies there; 404 beyond the tileset's limits
             assert not inside
             continue
         assert answer.status_code == 200

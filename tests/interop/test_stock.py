@@ -102,6 +102,11 @@ def test_every_crs_is_equal(collection: str, crs: str, api: str, stock: str) -> 
     assert_equal(api, stock, collection, limit="50", crs=crs)
 
 
+def test_words_find_the_same(api: str, stock: str) -> None:
+    found = assert_equal(api, stock, "baeume", q="Linden", limit="1000")
+    assert 0 < len(found) == len(assert_equal(api, stock, "baeume", filter="art = 'Linde'", limit="1000"))
+
+
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_single_items_are_equal(collection: str, api: str, stock: str) -> None:
     for feature in features(api, collection, limit="12")[0]:
@@ -189,7 +194,8 @@ def test_queryables_and_schema_hold_the_forms_fields_only(stock: str, city: City
         ("baeume", {"datetime": "2021-01-01/2020-01-01"}),
         ("baeume", {"sortby": "bemerkung"}),
         ("baeume", {"properties": "gibtesnicht"}),
-        ("baeume", {"q": "Linde"}),
+        ("baeume", {"q": ","}),
+        ("baeume", {"q": "x" * 501}),
         ("baeume", {"offset": "99999999999999999999"}),
         ("baeume", {"crs": "http://www.opengis.net/def/crs/EPSG/0/31467"}),
         ("baeume", {"art": "a\x00b"}),

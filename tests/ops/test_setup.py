@@ -62,6 +62,20 @@ def test_root_installs_without_questions_and_makes_no_system_cluster(shell: Shel
     assert "create_main_cluster = false" in drop_in.read_text().splitlines()
 
 
+@pytest.mark.parametrize("ends", [0, 100])
+def test_apt_starts_no_service(shell: Shell, program: Program, tmp_path: Path, ends: int) -> None:
+    policy = tmp_path / "root/usr/sbin/policy-rc.d"
+    policy.parent.mkdir(parents=True)
+    program("apt-get", f'case "$*" in *update*) ;; *) {policy}; echo "$?" >>{tmp_path}/said; exit {ends} ;; esac')
+    program("id", "echo 0")
+    assert shell("install_packages nginx-light").returncode == (1 if ends else 0)
+    assert (tmp_path / "said").read_text() == "101\n" and not policy.exists()
+    policy.write_text("#!/bin/sh\nexit 104\n")
+    policy.chmod(0o755)
+    shell("install_packages nginx-light")
+    assert (tmp_path / "said").read_text() == "101\n104\n" and policy.exists()
+
+
 def test_the_drop_in_is_written_once_and_only_for_postgresql(shell: Shell, program: Program, tmp_path: Path) -> None:
     program("apt-get", "exit 0")
     program("id", "echo 0")

@@ -305,7 +305,7 @@ def test_rules_that_are_wrong_are_named(tmp_path: Path, planted: City) -> None:
     shutil.copytree(planted.folder / "rules", tmp_path / "rules")
     path = tmp_path / "rules" / "construction_overlay.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("class: Konflikt", "class: Krach"), encoding="utf-8")
-    with pytest.raises(ContractError, match=r"construction_overlay\.yaml: rules\.0\.works\.class: .*'Konflikt'"):
+    with pytest.raises(ContractError, match=r"construction_overlay\.yaml:\d+: rules\[1\]\.class: .*Erlaubt: Konflikt"):
         rules.read(tmp_path)
     path.write_text("rules: [", encoding="utf-8")
     with pytest.raises(ContractError, match="construction_overlay"):

@@ -106,6 +106,42 @@ def test_id_order_survives_a_publish(city: Published) -> None:
     assert found == [ident for ident in range(1, 301) if ident not in gone - {7}]
 
 
+changes = st.lists(st.tuples(st.integers(1, 4), st.frozensets(st.integers(1, 330), max_size=40)), min_size=1, max_size=3)
+
+
+@settings(UNHURRIED, max_examples=8)
+@given(limit=st.integers(20, 90), changes=changes)
+def test_a_walk_over_loads_that_publish(city: Published, limit: int, changes: list[tuple[int, frozenset[int]]]) -> None:
+    """After some pages another version serves, without some rows and with new ones: what is there throughout comes exactly once,
+    what comes was there when its page was read, and the order never goes back.
+    """
+    place = ROWS["punkte"][0]["geom"]
+    everything = {row["nummer"]: row for row in ROWS["punkte"]} | {n: {"nummer": n, "art": "neu", "geom": place} for n in range(301, 331)}
+    present = set(range(1, 301))
+    publish_rows(city.db, city.deployment, "punkte", [everything[n] for n in sorted(present)])
+    throughout, seen = set(present), list[int]()
+    waiting = list(changes)
+    pages = 0
+    query = FeatureQuery(relation=city.relation("punkte"), limit=limit)
+    while True:
+        page = items.read_page(query, city.row(items.page(query)))
+        found = ids(page)
+        assert set(found) <= present and found == sorted(found)
+        seen += found
+        pages += 1
+        if page.next is None:
+            break
+        if waiting and pages >= waiting[0][0]:
+            _, turned = waiting.pop(0)
+            present ^= turned
+            throughout &= present
+            publish_rows(city.db, city.deployment, "punkte", [everything[n] for n in sorted(present)])
+        bare = FeatureQuery(relation=city.relation("punkte"), limit=limit)
+        query = FeatureQuery(relation=bare.relation, limit=limit, cursor=Cursor.decode(page.next.encode(bare), bare))
+    assert len(seen) == len(set(seen)) and seen == sorted(seen)
+    assert set(seen) >= throughout
+
+
 def test_cursor_text_round_trips_with_count(city: Published) -> None:
     query = FeatureQuery(relation=city.relation("proben"), limit=10, sortby=(SortKey("art"),))
     cursor = Cursor(3, "-5", ("Ümläut „x“\n",), 20, 80)

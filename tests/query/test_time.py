@@ -42,6 +42,33 @@ def test_a_date_is_a_day_in_berlin() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00"),  # a leap second
+        ("2017-01-01t00:59:60.25+01:00", "2017-01-01T00:00:00.250000"),
+        ("2024-05-01t12:00:00z", "2024-05-01T12:00:00"),
+        ("2024-05-01T12:00:00.1Z", "2024-05-01T12:00:00.100000"),
+        ("2024-05-01T12:00:00.123456789Z", "2024-05-01T12:00:00.123456"),  # to the microsecond, as it is stored
+        ("2024-05-01T12:00:00-00:00", "2024-05-01T12:00:00"),
+        ("2024-10-27T02:30:00+02:00", "2024-10-27T00:30:00"),
+    ],
+)
+def test_instants_of_rfc_3339(text: str, utc: str) -> None:
+    found = Interval.parse(text)
+    assert found.start == found.end and found.start is not None
+    assert found.start.astimezone(UTC).isoformat() == utc + "+00:00"
+
+
+def test_days_when_the_clocks_change() -> None:
+    """A day in Berlin has 23 hours in March and 25 in October."""
+    for day, hours in (("2024-03-31", 23), ("2024-10-27", 25), ("2024-05-01", 24)):
+        found = Interval.parse(day)
+        assert found.start is not None and found.end is not None
+        length = found.end.astimezone(UTC) - found.start.astimezone(UTC)
+        assert round(length.total_seconds() / 3600) == hours
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -53,6 +80,18 @@ def test_a_date_is_a_day_in_berlin() -> None:
         "2024-05-01 12:00:00Z",
         "2024-05-01T12:00Z",
         "2024-05-01T25:00:00Z",
+        "2024-05-01T12:00:60Z",
+        "2016-12-31T23:59:61Z",
+        "9999-12-31T23:59:60Z",
+        "0001-01-01T00:59:60+02:00",
+        "2024-05-01T12:00:00+24:00",
+        "2024-05-01T12:00:00.Z",
+        "2024-05-01T12:00:00,5Z",
+        "2024-05-01T12:00:00 02:00",
+        "20240501T120000Z",
+        "2024-W18-3",
+        "2024-05-01/P1D",
+        "2024-05-01/2024-04-30T21:59:59Z",
         "2024-05-02/2024-05-01",
         "2024-05-01/2024-05-02/2024-05-03",
         "now",

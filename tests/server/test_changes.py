@@ -146,9 +146,10 @@ def test_a_new_field_of_a_released_contract_waits_for_its_check(own: tuple[Clien
 
 def test_a_dataset_that_is_withdrawn_is_unknown(own: tuple[Client, Database, registry.Deployment]) -> None:
     client, db, deployment = own
-    unknown = client.get("/collections/gibtesnicht/items")
+    same = {"x-request-id": "immer-gleich"}
+    unknown = client.get("/collections/gibtesnicht/items", headers=same)
     withdraw(db, deployment, deployment.contract("masten"))
-    response = client.get(ITEMS)
+    response = client.get(ITEMS, headers=same)
     assert response.status_code == 404
     assert response.text == unknown.text.replace("gibtesnicht", "masten")
     soon(lambda: client.json("/collections")["collections"], [])
@@ -238,12 +239,12 @@ def test_a_statement_over_its_time_is_a_503_that_says_so(own: tuple[Client, Data
     client, db, _ = own
 
     async def lower() -> None:
-        pool = client.app.profiles["open"].pool
-        async with pool.connection() as connection:
-            await connection.execute("SET statement_timeout = 1")
+        for pool in client.app.profiles["open"].connections.pools.values():
+            for _ in range(8):  # each connection of the pool
+                async with pool.connection() as connection:
+                    await connection.execute("SET statement_timeout = 1")
 
-    for _ in range(8):  # each connection of the pool
-        client.run(lower())
+    client.run(lower())
     with db.connect("owner") as owner, owner.transaction():
         owner.execute("LOCK TABLE meta.state IN ACCESS EXCLUSIVE MODE")
         response = client.get(f"{ITEMS}?limit=3")

@@ -9,7 +9,6 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from server.conformance import CLASSES
-from server.openapi import MOST_COLLECTIONS, openapi_document
 
 from .conftest import KEY, Client
 
@@ -22,6 +21,13 @@ PAGES = [
 ]  # fmt: skip
 DOORS = ["/start/qgis", "/start/planung", "/start/entwicklung"]
 BASE = "http://localhost:5000"
+TILE = {"WebMercatorQuad": ("14", "5453", "8509"), "WorldCRS84Quad": ("14", "3510", "17019")}
+"""A tile (zoom, row, column) of each tile matrix set that the data meet."""
+
+
+def tile_of(href: str) -> tuple[str, str, str]:
+    """Return a tile with data of the tile matrix set that an address names."""
+    return next(tile for name, tile in TILE.items() if name in href)
 
 
 def links(document: Any) -> list[dict[str, Any]]:
@@ -40,8 +46,9 @@ def test_each_link_leads_somewhere_of_the_type_it_says(client: Client, url: str)
         assert link["title"] and link["type"], link
         href = link["href"]
         if link.get("templated"):
-            href = re.sub(r"{(z|tileMatrix)}", "14", href)
-            href = re.sub(r"{\w+}", "0", href)
+            for names, value in zip((("z", "tileMatrix"), ("y", "tileRow"), ("x", "tileCol")), tile_of(href), strict=True):
+                for name in names:
+                    href = href.replace(f"{{{name}}}", value)
         if not href.startswith(BASE):
             assert link["rel"] == "license" and href.startswith("https://www.govdata.de/"), href
             continue
@@ -59,9 +66,12 @@ def test_each_page_is_whole_without_outside_hosts(client: Client, url: str, lang
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     text = response.text
     assert f'<html lang="{language}">' in text
-    assert "<script" not in text
-    loaded = re.findall(r"<(?:link[^>]+rel=\"(?:stylesheet|icon)\"[^>]+href|img[^>]+src|iframe[^>]+src)=\"([^\"]+)\"", text)
-    assert loaded and all(address.startswith(BASE) for address in loaded)
+    # One script, which is a file of ours; the policy lets none run that stands in the page.
+    assert re.findall("<script[^>]*>[^<]*", text) == re.findall(r'<script src="/static/pages\.js\?v=\w+" defer>', text) != []
+    assert "script-src 'self';" in response.headers["content-security-policy"]
+    assert not re.search(r"<[^>]+\s(?:style|on\w+)=", text)
+    loaded = re.findall(r"<(?:link[^>]+rel=\"(?:stylesheet|icon)\"[^>]+href|(?:img|iframe|script)[^>]+src)=\"([^\"]+)\"", text)
+    assert loaded and all(address.startswith("/static/") for address in loaded)
     assert not re.search(r"@import|url\(", text)
     for address in loaded:
         assert client.get(address).status_code == 200
@@ -130,7 +140,7 @@ def test_schema_queryables_sortables(client: Client) -> None:
     assert told["nummer"]["type"] == "integer" and told["nummer"]["x-ogc-role"] == "id" and schema["required"] == ["nummer"]
     assert told["hoehe"]["type"] == ["number", "null"] and told["hoehe"]["x-ogc-unit"] == "m"
     assert told["gebaut"]["format"] == "date" and told["gebaut"]["x-ogc-role"] == "primary-instant"
-    assert told["art"]["enum"] == ["holz", "stahl", None] and told["art"]["x-enumTitles"] == ["Holz", "Stahl", ""]
+    assert told["art"]["enum"] == ["holz", "stahl", None] and told["art"]["oneOf"][1] == {"const": "stahl", "title": "Stahl"}
     assert client.json("/collections/gebiete/schema")["properties"]["geometry"]["format"] == "geometry-multipolygon"
     assert "geometry" not in client.json("/collections/zahlen/schema")["properties"]
     assert client.json("/collections/masten/schema?lang=en")["title"] == "Poles"
@@ -180,8 +190,8 @@ def test_each_path_of_openapi_is_there_and_takes_its_parameters(client: Client) 
         "featureId": "1",
         "tileMatrixSetId": "WebMercatorQuad",
         "tileMatrix": "14",
-        "tileRow": "0",
-        "tileCol": "0",
+        "tileRow": "5453",
+        "tileCol": "8509",
         "f": None,
         "lang": "de",
     }
@@ -193,7 +203,8 @@ def test_each_path_of_openapi_is_there_and_takes_its_parameters(client: Client) 
         for given in operations["get"]["parameters"]:
             parameter = document["components"]["parameters"][given["$ref"].rsplit("/", 1)[1]] if "$ref" in given else given
             if parameter["in"] == "path":
-                path = path.replace(f"{{{parameter['name']}}}", str(values[parameter["name"]]))
+                value = values.get(parameter["name"]) or parameter["schema"]["enum"][0]
+                path = path.replace(f"{{{parameter['name']}}}", str(value))
             elif parameter["schema"].get("enum"):
                 asked[parameter["name"]] = parameter["schema"]["enum"][0]
             elif parameter["name"] in samples:
@@ -201,21 +212,7 @@ def test_each_path_of_openapi_is_there_and_takes_its_parameters(client: Client) 
         response = client.get(
             path.replace("/gebiete/items/1", "/gebiete/items/01%2Fx").replace("/zahlen/items/1", "/zahlen/items/01-2020"), params=asked
         )
-        assert response.status_code in (200, 204), (path, asked, response.text[:200])
-
-
-def test_openapi_of_many_collections_has_templated_paths(client: Client) -> None:
-    snapshot = client.run(client.app.profiles["open"].snapshot())
-    one = snapshot.published["masten"]
-    many = {
-        f"sammlung_{n}": type(one)(one.collection.model_copy(update={"id": f"sammlung_{n}"}), one.relation, "", {})
-        for n in range(MOST_COLLECTIONS + 1)
-    }
-    document = openapi_document(type(snapshot)("open", BASE, "", many, snapshot.api), "de")
-    OpenAPIV30SpecValidator(document).validate()
-    assert "/collections/{dataset}/items" in document["paths"] and "/collections/sammlung_1/items" not in document["paths"]
-    dataset = document["paths"]["/collections/{dataset}/items"]["get"]["parameters"][-1]
-    assert dataset["name"] == "dataset" and len(dataset["schema"]["enum"]) == MOST_COLLECTIONS + 1
+        assert response.status_code in (200, 204, 307), (path, asked, response.text[:200])  # 307: a file that is being made
 
 
 def test_styles(client: Client) -> None:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import logging
+import re
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import zstandard
+from psycopg import sql
+
+from stadtgrund.store.database import Database
 
 from .conftest import KEY, Client
 
@@ -89,7 +95,14 @@ def test_options_head_and_other_methods(client: Client) -> None:
         assert head.headers[name] == got.headers[name]
     assert client.request("HEAD", f"{ITEMS}/999").status_code == 404
     assert client.request("HEAD", f"{ITEMS}?limit=x").status_code == 400
-    assert int(client.request("HEAD", "/collections").headers["content-length"]) == len(client.get("/collections").content)
+    for coding in ("identity", "gzip", "zstd"):  # the length and the tag of what GET would send
+        asked = {"accept-encoding": coding}
+        head, got = client.request("HEAD", "/collections", headers=asked), client.get("/collections", headers=asked)
+        for name in ("content-length", "content-encoding", "etag", "content-type", "vary"):
+            assert head.headers.get(name) == got.headers.get(name), (coding, name)
+        assert head.content == b"" and head.headers.get("content-encoding", "identity") == coding
+    missing = client.request("HEAD", "/collections/gibtesnicht")
+    assert (missing.status_code, missing.content) == (404, b"") and int(missing.headers["content-length"]) > 0
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         response = client.request(method, ITEMS)
         assert response.status_code == 405
@@ -158,11 +171,150 @@ def test_compression(client: Client) -> None:
     assert client.get(ITEMS, headers={"if-none-match": tag, "accept-encoding": "identity"}).status_code == 200
 
 
+def test_a_tiny_answer_and_one_that_is_compressed_already_stay_as_they_are(client: Client) -> None:
+    coded = {"accept-encoding": "gzip, zstd"}
+    small = client.get("/gibtesnicht", headers=coded)
+    assert len(small.content) < 1000 and "content-encoding" not in small.headers
+    assert client.get("/static/icon.svg", headers=coded).status_code == 200
+    project = client.get("/qgis.qgz", headers=coded)
+    assert project.content[:2] == b"PK" and "content-encoding" not in project.headers
+    for answer in (small, project):
+        assert "Accept-Encoding" in answer.headers["vary"]
+
+
+@pytest.fixture
+def locked(served_db: Database) -> Iterator[None]:
+    """Hold each table with rows of `masten`, so that who reads it waits."""
+    with served_db.connect("owner") as owner:
+        found = owner.execute(
+            "SELECT relnamespace::regnamespace::text, relname FROM pg_class"
+            " WHERE relnamespace IN ('data'::regnamespace, 'rel'::regnamespace) AND relkind = 'r' AND relname ~ 'masten'"
+        ).fetchall()
+        assert {schema for schema, _ in found} == {"data", "rel"}
+        for name in found:
+            owner.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*name)))
+        yield
+
+
+def test_who_has_the_answer_and_who_wants_no_body_cost_no_query(client: Client, request: pytest.FixtureRequest) -> None:
+    tile = "/collections/masten/tiles/WebMercatorQuad/14/5453/8509"
+    urls = [ITEMS, f"{ITEMS}?filter=nummer>3&sortby=name", f"{ITEMS}?f=html", f"{ITEMS}?f=csv", f"{ITEMS}/7", tile, "/collections/masten"]
+    tags = {url: client.get(url).headers["etag"] for url in urls}
+    request.getfixturevalue("locked")
+
+    def quickly(method: str, url: str, tag: str) -> int:
+        return client.request(method, url, headers={"if-none-match": tag}, timeout=5).status_code
+
+    for method in ("GET", "HEAD"):
+        assert {url: quickly(method, url, f'{tag}, "x"') for url, tag in tags.items()} == dict.fromkeys(urls, 304), method
+    without_body = [url for url in urls if url != f"{ITEMS}/7"]  # whether there is a 7, only the rows say
+    assert {url: quickly("HEAD", url, '"x"') for url in without_body} == dict.fromkeys(without_body, 200)
+    assert {url: quickly("OPTIONS", url, '"x"') for url in urls} == dict.fromkeys(urls, 204)
+
+    async def waits() -> None:  # the proof that the lock would hold a query up
+        await asyncio.wait_for(client.http.get(ITEMS), 0.5)
+
+    with pytest.raises(TimeoutError):
+        client.run(waits())
+
+
+def test_nothing_but_an_image_is_not_acceptable(client: Client) -> None:
+    for url in ("/", ITEMS, f"{ITEMS}/7", "/collections/masten/schema", "/api", "/collections/masten/tiles/WebMercatorQuad/14/5453/8509"):
+        response = client.get(url, headers={"accept": "image/png"})
+        assert response.status_code == 406, url
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "Offered: " in response.json()["detail"]
+
+
+PROBLEMS = [
+    ("GET", "/gibtesnicht", 404),
+    ("GET", "/collections/gibtesnicht/items", 404),
+    ("GET", f"{ITEMS}?limit=x", 400),
+    ("GET", f"{ITEMS}?limit=1&limit=2", 400),
+    ("GET", f"{ITEMS}?name=%zz", 400),
+    ("GET", f"{ITEMS}?name=%", 400),
+    ("GET", f"{ITEMS}?name=%ff", 400),
+    ("GET", f"{ITEMS}?%ff=1", 400),
+    ("GET", f"{ITEMS}?name=a%00b", 400),
+    ("GET", f"{ITEMS}?%00=1", 400),
+    ("GET", "/collections/%ff/items", 400),
+    ("GET", "/collections/100%/items", 400),
+    ("GET", "/collections/%00/items", 404),
+    ("GET", f"{ITEMS}/%00", 404),
+    ("GET", f"{ITEMS}?" + "a" * 20_000, 414),
+    ("POST", ITEMS, 405),
+    ("BREW", "/", 405),
+    ("DELETE", "/processes/x/execution", 405),
+]
+
+
+@pytest.mark.parametrize(("method", "url", "status"), PROBLEMS, ids=lambda value: str(value)[:50])
+def test_every_error_is_a_problem_document_with_the_number_of_its_request(client: Client, method: str, url: str, status: int) -> None:
+    for language in ("de", "en"):
+        response = client.request(method, url, headers={"x-request-id": "frage-0815", "accept-language": language})
+        assert response.status_code == status
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["x-request-id"] == "frage-0815"
+        document = response.json()
+        assert (document["status"], document["requestId"]) == (status, "frage-0815")
+        assert set(document) >= {"type", "title", "detail", "instance"}
+    assert ("allow" in response.headers) == (status == 405)
+
+
+def test_a_repeated_parameter_is_named(client: Client) -> None:
+    problem = client.get(f"{ITEMS}?name=a&limit=3&name=b").json()
+    assert (problem["parameter"], problem["allowed"]) == ("name", "one value: the parameter is given once")
+
+
+def test_plus_is_a_space_and_an_escaped_plus_is_a_plus(client: Client) -> None:
+    for written, found in (
+        ("name=a%3Cb%3E%26c", 9),
+        ("filter=name='a<b>%26c'", 9),
+        ("filter=name+=+'Ahorn'", 8),
+        ("filter=name=%2B", None),
+    ):
+        response = client.get(f"{ITEMS}?{written}&limit=1")
+        assert (response.json()["numberMatched"] if found else response.status_code) == (found or 400), written
+    assert "+01:00" not in client.get(f"{ITEMS}?datetime=2024-01-01T00:00:00+01:00").text
+    assert client.get(f"{ITEMS}?datetime=2024-01-01T00:00:00%2B01:00").status_code == 200
+
+
+def test_cors_and_vary_stand_once_on_every_answer(client: Client) -> None:
+    asked = [
+        ("GET", url, key)
+        for url in (ITEMS, f"{ITEMS}?f=html", "/api", "/gibtesnicht", "/static/stadtgrund.css")
+        for key in (None, KEY, "falsch")
+    ]
+    asked += [("OPTIONS", ITEMS, None), ("POST", ITEMS, None)]
+    for method, url, key in asked:
+        headers = {"origin": "https://karte.example.org", **({"authorization": f"Bearer {key}"} if key else {})}
+        response = client.request(method, url, headers=headers)
+        assert response.headers.get_list("access-control-allow-origin") == ["*"], (method, url)
+        assert response.headers.get_list("vary") == ["Accept, Accept-Encoding, Accept-Language, Authorization, X-API-Key"]
+        assert "access-control-allow-credentials" not in response.headers
+        if key == KEY and response.status_code == 200:
+            assert response.headers["cache-control"] == "private, no-store" or url.startswith("/static"), url
+
+
 def test_limits(client: Client) -> None:
     assert client.get(f"{ITEMS}?filter={'a' * 20_000}").status_code == 414
     assert client.get(ITEMS, headers={"x-long": "a" * 40_000}).status_code == 431
     assert client.request("GET", ITEMS, headers={"content-length": str(10**9)}).status_code == 413
     assert client.get(f"{ITEMS}?" + "&".join(f"p{n}=1" for n in range(200))).status_code == 400
+
+
+def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.processes._BODY_S", 0.1)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"inputs":'
+        await asyncio.sleep(30)
+
+    json_ = {"content-type": "application/json"}
+    response = client.request("POST", "/processes/construction_overlay/execution", content=slowly(), headers=json_)
+    assert (response.status_code, response.headers["content-type"]) == (408, "application/problem+json")
 
 
 def test_request_id_and_access_log(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -173,7 +325,7 @@ def test_request_id_and_access_log(client: Client, caplog: pytest.LogCaptureFixt
         assert len(made) == 16
     lines = [record.getMessage() for record in caplog.records if "von-vorne-123" in record.getMessage()]
     assert len(lines) == 1
-    assert "GET /collections/masten/items?name,limit 200" in lines[0] and "open" in lines[0]
+    assert re.fullmatch(r"GET /collections/masten/items\?name,limit 200 \d+ B \d+\.\d ms open 127\.0\.0\.1 \[von-vorne-123\]", lines[0])
     assert "Geheimer" not in caplog.text and KEY not in caplog.text
 
 
@@ -187,6 +339,7 @@ def test_a_fault_that_nobody_foresaw_is_a_500_without_its_text(client: Client, m
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["access-control-allow-origin"] == "*"
     assert "geheim" not in response.text
+    assert response.json()["requestId"] == response.headers["x-request-id"]
 
 
 def test_languages(client: Client) -> None:

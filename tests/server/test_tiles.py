@@ -14,6 +14,13 @@ def place(client: Client, zoom: int, tms: str = "WebMercatorQuad", dataset: str 
     return f"/collections/{dataset}/tiles/{tms}/{zoom}/{found['minTileRow']}/{found['minTileCol']}"
 
 
+def every_place(client: Client, zoom: int, tms: str = "WebMercatorQuad", dataset: str = "masten") -> list[str]:
+    limits = client.json(f"/collections/{dataset}/tiles/{tms}")["tileMatrixSetLimits"]
+    found = next(each for each in limits if each["tileMatrix"] == str(zoom))
+    rows, columns = (range(found[f"minTile{name}"], found[f"maxTile{name}"] + 1) for name in ("Row", "Col"))
+    return [f"/collections/{dataset}/tiles/{tms}/{zoom}/{row}/{column}" for row in rows for column in columns]
+
+
 @pytest.mark.parametrize("tms", ["WebMercatorQuad", "WorldCRS84Quad"])
 def test_a_tile_holds_the_features_with_their_ids(client: Client, tms: str) -> None:
     limits = client.json(f"/collections/masten/tiles/{tms}")["tileMatrixSetLimits"]
@@ -43,9 +50,23 @@ def test_the_media_type_can_be_asked_for_or_not(client: Client, accept: str) -> 
 
 
 def test_empty_tiles(client: Client) -> None:
-    response = client.get(f"{TILES}/14/0/0")
-    assert (response.status_code, response.content) == (204, b"")
-    assert "etag" in response.headers
+    """Within the limits, with nothing in them."""
+    empty = [url for url in every_place(client, 18) if client.get(url).status_code == 204]
+    response = client.get(empty[0])
+    assert response.content == b"" and "etag" in response.headers and "content-type" not in response.headers
+    assert client.get(empty[0], headers={"if-none-match": response.headers["etag"]}).status_code == 304
+
+
+def test_outside_of_the_limits_there_is_no_tile(client: Client) -> None:
+    for tms in ("WebMercatorQuad", "WorldCRS84Quad"):
+        for each in client.json(f"/collections/masten/tiles/{tms}")["tileMatrixSetLimits"]:
+            zoom, row, column = (each[name] for name in ("tileMatrix", "minTileRow", "minTileCol"))
+            assert client.get(f"/collections/masten/tiles/{tms}/{zoom}/{row}/{column}").status_code in (200, 204)
+            for y, x in ((row - 1, column), (row, column - 1), (each["maxTileRow"] + 1, column), (row, each["maxTileCol"] + 1)):
+                response = client.get(f"/collections/masten/tiles/{tms}/{zoom}/{y}/{x}")
+                assert response.status_code == 404
+                if 0 <= y < 2 ** int(zoom) and 0 <= x < 2 ** int(zoom):
+                    assert f"rows {row} to {each['maxTileRow']}" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +87,9 @@ def test_a_tileset_that_there_is_not_is_a_404(client: Client, url: str) -> None:
     assert client.get(url).status_code == 404
 
 
-@pytest.mark.parametrize("query", ["f=png", "x=1", "limit=1", "datetime=2024", "filter=x=1", "filter-crs=x"])
+@pytest.mark.parametrize("query", ["f=png", "x=1", "limit=1", "datetime=2024", "filter=x=1", "filter-crs=x", "lang=de", "f=mvt&f=mvt"])
 def test_wrong_parameters_of_a_tile(client: Client, query: str) -> None:
-    assert client.get(f"{TILES}/14/0/0?{query}").status_code == 400
+    assert client.get(f"{place(client, 14)}?{query}").status_code == 400
 
 
 def test_filter_and_datetime_choose(client: Client) -> None:
@@ -85,8 +106,12 @@ def test_a_304_for_who_has_the_tile(client: Client) -> None:
     url = place(client, 14)
     tag = client.get(url).headers["etag"]
     assert client.get(url, headers={"if-none-match": tag}).status_code == 304
-    assert client.get(f"{TILES}/14/0/0", headers={"if-none-match": tag}).status_code == 204
-    assert client.request("HEAD", url).headers["etag"] == tag
+    assert client.get(url, headers={"if-none-match": tag[:-1] + '-zstd"', "accept-encoding": "zstd"}).status_code == 304
+    assert client.get(url, headers={"if-none-match": tag[:-1] + '-zstd"', "accept-encoding": "gzip"}).status_code == 200
+    assert client.get(place(client, 13), headers={"if-none-match": tag}).status_code == 200
+    head = client.request("HEAD", url)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
+    assert client.get(url, headers={"accept-language": "en"}).headers["etag"] == tag, "no word of a tile depends on the language"
 
 
 def test_tileset_and_tilejson(client: Client) -> None:
@@ -100,7 +125,7 @@ def test_tileset_and_tilejson(client: Client) -> None:
     for url in (f"{TILES}?f=tilejson", f"{TILES}/metadata", f"{TILES}/metadata?f=json", f"{TILES}/metadata?f=tilejson"):
         told = client.json(url)
         assert told["tilejson"] == "3.0.0"
-        assert told["tiles"] == ["http://localhost:5000/collections/masten/tiles/WebMercatorQuad/{z}/{y}/{x}?f=mvt"]
+        assert told["tiles"] == ["http://localhost:5000/collections/masten/tiles/WebMercatorQuad/{z}/{y}/{x}"]
         assert (told["minzoom"], told["maxzoom"], told["scheme"]) == (8, 18, "xyz")
         assert told["vector_layers"][0]["fields"]["hoehe"] == "Number"
     west, south, east, north = told["bounds"]
@@ -108,3 +133,16 @@ def test_tileset_and_tilejson(client: Client) -> None:
     for name in ("WebMercatorQuad", "WorldCRS84Quad"):
         definition = client.json(f"/tileMatrixSets/{name}")
         assert definition["id"] == name and len(definition["tileMatrices"]) >= 18
+
+
+@pytest.mark.parametrize(("tms", "scale"), [("WebMercatorQuad", 1), ("WorldCRS84Quad", 2)])
+def test_the_metadata_count_what_generalising_left_out(client: Client, tms: str, scale: int) -> None:
+    count = client.json("/collections/gebiete/items?limit=1")["numberMatched"]
+    layer = client.json(f"/collections/gebiete/tiles/{tms}")["layers"][0]
+    generalised = layer["stadtgrund"]["generalised"]
+    assert [each["tileMatrix"] for each in generalised] == [str(zoom) for zoom in range(8, 15)]
+    for each in generalised:
+        assert 0 < each["features"] + each["merged"] + each["dropped"] <= count
+        assert each["pixels"] == scale
+    assert ("sg_count" in layer["propertiesSchema"]["properties"]) == any(each["merged"] for each in generalised)
+    assert "stadtgrund" not in client.json(f"/collections/masten/tiles/{tms}")["layers"][0]  # points, and few

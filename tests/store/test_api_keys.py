@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import stat
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from stadtgrund.errors import NotFound, UsageError
+from stadtgrund.errors import UnknownName, UsageError
+from stadtgrund.settings import Paths
 from stadtgrund.store import api_keys
 from stadtgrund.store.database import Database
 
@@ -53,7 +57,7 @@ def test_what_no_key_can_have_is_refused(db: Database, label: str, profile: str,
 
 def test_to_revoke_an_unknown_key_lists_the_valid_ones(db: Database) -> None:
     api_keys.create(db, "Amt 62", "verwaltung")
-    with pytest.raises(NotFound, match="Amt 62"):
+    with pytest.raises(UnknownName, match="Gemeint: Amt 62"):
         api_keys.revoke(db, "Amt 63")
 
 
@@ -61,8 +65,30 @@ def test_the_first_key_lies_in_the_secrets(db: Database) -> None:
     key = api_keys.ensure_first(db)
 
     assert key is not None
-    path = db.paths.secrets / "verwaltung.key"
+    path = db.paths.secrets / f"verwaltung.{db.prefix}.key"
+    assert api_keys.key_file(db) == path
     assert path.read_text() == key.reveal() + "\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert principal(db, key.reveal()) == [("verwaltung", "verwaltung")]
     assert api_keys.ensure_first(db) is None
+
+
+def test_the_one_key_file_of_earlier_versions_goes_to_the_deployment_that_it_opens(db: Database, tmp_path: Path) -> None:
+    shutil.copytree(db.paths.secrets, tmp_path / "secrets")
+    db = replace(db, paths=Paths(tmp_path, tmp_path))
+    own, shared = api_keys.key_file(db), tmp_path / "secrets" / "verwaltung.key"
+    own.unlink(missing_ok=True)
+    shared.write_text("sg_einer-anderen-stadt\n")
+    key = api_keys.create(db, "verwaltung", "verwaltung")
+
+    assert api_keys.ensure_first(db) is None
+    assert shared.read_text() == "sg_einer-anderen-stadt\n" and not own.exists()
+
+    shared.write_text(key.reveal() + "\n")
+    assert api_keys.ensure_first(db) is None
+    assert own.read_text() == shared.read_text() == key.reveal() + "\n"
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    assert shared.readlink() == Path(own.name)
+
+    assert api_keys.ensure_first(db) is None  # a second time changes nothing
+    assert shared.readlink() == Path(own.name) and not own.is_symlink()

@@ -18,7 +18,10 @@ from stadtgrund.store.database import Database
 from stadtgrund.store.forms import reconcile
 from stadtgrund.store.versions import withdraw
 
-READ = "SELECT sg_id, sg_text FROM p_{}._text__gebiete ORDER BY sg_id"
+READ = "SELECT sg_id, sg_geom84, sg_geom, sg_properties FROM p_{}._text__gebiete ORDER BY sg_id"
+
+
+PIECES = ("crs84", "storage", "properties")
 
 
 def restricted() -> Contract:
@@ -27,7 +30,8 @@ def restricted() -> Contract:
 
 
 def texts(db: Database, profile: str) -> dict[str, Any]:
-    return {ident: json.loads(text) for ident, text in select(db, profile, READ.format(profile))}
+    rows = select(db, profile, READ.format(profile))
+    return {ident: dict(zip(PIECES, map(json.loads, pieces), strict=True)) for ident, *pieces in rows}
 
 
 def text_tables(db: Database) -> int:
@@ -39,9 +43,10 @@ def test_each_form_has_its_own_text(db: Database, tmp_path: Path) -> None:
     publish_rows(db, one(tmp_path, restricted()), "gebiete", AREAS, compile_where=compile_where)
     shown, all_ = texts(db, "open"), texts(db, "verwaltung")
     assert (set(shown), set(all_)) == ({"1", "3"}, {"1", "2", "3"})
-    assert shown["1"]["geometry"]["type"] == "Point" and all_["1"]["geometry"]["type"] == "MultiPolygon"
+    assert shown["1"]["crs84"]["type"] == "Point" and all_["1"]["crs84"]["type"] == "MultiPolygon"
+    assert abs(shown["1"]["crs84"]["coordinates"][0]) < 180 < shown["1"]["storage"]["coordinates"][0]
     properties = {"schluessel": "3", "name": "O'Neill", "beginn": None, "ende": None}
-    assert shown["3"] == {"type": "Feature", "id": "3", "geometry": None, "properties": properties}
+    assert shown["3"] == {"crs84": None, "storage": None, "properties": properties}
     for profile in ("open", "verwaltung"):
         found = collection(db, profile, "gebiete")
         assert found is not None and found.facts.prepared
@@ -51,7 +56,7 @@ def test_no_profile_reads_the_text_of_another(db: Database, tmp_path: Path) -> N
     publish_rows(db, one(tmp_path, restricted()), "gebiete", AREAS, compile_where=compile_where)
     tables = select(db, "owner", "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, '_text__')")
     assert len(tables) == 2
-    queries = [READ.format("verwaltung"), *(f'SELECT sg_text FROM rel."{name}"' for (name,) in tables)]
+    queries = [READ.format("verwaltung"), *(f'SELECT sg_properties FROM rel."{name}"' for (name,) in tables)]
     for query in queries:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             select(db, "open", query)

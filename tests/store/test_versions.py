@@ -97,6 +97,30 @@ def test_an_interval_with_an_open_end_has_an_open_extent(db: Database, deploymen
     assert state.facts.extent.end is None
 
 
+@pytest.mark.parametrize(
+    ("rows", "begin", "end"),
+    [
+        ([(None, None), ("2020-01-01", "2020-12-31")], "2020-01-01", "2020-12-31"),  # no time is no open end
+        ([(None, None), (None, "2020-12-31")], None, "2020-12-31"),
+        ([("2020-01-01", None), (None, "2020-12-31")], None, None),
+        ([(None, None)], None, None),
+        ([("-infinity", "infinity")], None, None),
+        ([("2020-01-01", "infinity")], "2020-01-01", None),
+        ([("0044-03-15 BC", "12024-01-01")], None, None),
+        ([], None, None),
+    ],
+)
+def test_the_extent_in_time(
+    db: Database, deployment: Deployment, rows: list[tuple[str | None, str | None]], begin: str | None, end: str | None
+) -> None:
+    stated = [{"schluessel": str(number), "beginn": start, "ende": last} for number, (start, last) in enumerate(rows)]
+    publish_rows(db, deployment, "gebiete", stated)
+    state = state_of(db, "open", "gebiete")
+    assert state is not None
+    extent = state.facts.extent
+    assert (extent.begin and f"{extent.begin:%Y-%m-%d}", extent.end and f"{extent.end:%Y-%m-%d}") == (begin, end)
+
+
 def test_numbers_rise_and_an_unchanged_row_keeps_its_revision(db: Database, deployment: Deployment) -> None:
     publish_rows(db, deployment, "masten", POLES)
     second = publish_rows(db, deployment, "masten", [POLES[0], {**POLES[1], "name": "Buche"}])

@@ -109,6 +109,8 @@ def test_open_sees_exactly_its_schema(city: tuple[Database, Deployment]) -> None
         ).fetchall()
     assert rows == [
         ("p_open", "_text__masten"),
+        ("p_open", "_tile__masten"),
+        ("p_open", "_words__masten"),
         ("p_open", "masten"),
         ("p_open", "sg_files"),
         ("p_open", "sg_reports"),

@@ -7,6 +7,7 @@ __all__ = ["Server", "environment", "running_server", "settings_for"]
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,19 @@ from stadtgrund.store.roles import PROFILES
 
 TIMEOUT_MS = 20_000
 _numbers = itertools.count(1)
+
+# Ends when nobody holds the other end of its stdin: at the end of the test run, or because the run was killed. Then it ends what
+# still works in $1, the home of the run's PostgreSQL, at once (SIGQUIT), and removes $2, the folder around it.
+_WATCH = """
+cat >/dev/null
+pid() { head -n 1 "$1/data/postmaster.pid" 2>/dev/null; }
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ -e "$1/data/postmaster.pid" ] || [ -e "$1/data.new" ] || break
+    found=$(pid "$1") && [ -n "$found" ] && kill -QUIT "$found" 2>/dev/null
+    sleep 0.5
+done
+rm -rf "$2"
+"""
 
 
 @dataclass(frozen=True)
@@ -96,15 +110,30 @@ def running_server() -> Iterator[Server]:
             return
         with patch.dict(os.environ, {"STADTGRUND_PG_HOME": str(home / "postgres")}):
             cluster = embedded.locate(paths)
-        embedded.start(cluster, fsync=False)
-        try:
-            with patch.dict(os.environ, {"STADTGRUND_PG_HOME": str(home / "postgres")}):
-                template = Database.open(_settings(paths, None, ROOT / "pygeoapi-config" / name), name)
-            yield Server(embedded.superuser_dsn(cluster, "postgres"), paths, template, home / "postgres")
-        finally:
-            embedded.stop(cluster)
+        with _gone_with_us(home):
+            embedded.start(cluster, fsync=False)
+            try:
+                with patch.dict(os.environ, {"STADTGRUND_PG_HOME": str(home / "postgres")}):
+                    template = Database.open(_settings(paths, None, ROOT / "pygeoapi-config" / name), name)
+                yield Server(embedded.superuser_dsn(cluster, "postgres"), paths, template, home / "postgres")
+            finally:
+                embedded.stop(cluster)
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _gone_with_us(home: Path) -> Iterator[None]:
+    """See to it that neither the server in `home` nor the folder stays behind when this process is killed."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = ["/bin/sh", "-c", _WATCH, "watch", home / "postgres", home]
+    watch = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, cwd="/", **quiet)
+    assert watch.stdin
+    try:
+        yield
+    finally:
+        watch.stdin.close()
+        watch.wait()
 
 
 def _clean(dsn: str, template: Database) -> None:

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.recipe import recipe_of
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.query.form_filter import compile_text
+from stadtgrund.query.form_filter import compile_text, compile_tiles
 from stadtgrund.store import tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import CompileWhere, LoadFacts, Run, Version, begin_run, end_run, publish
@@ -63,7 +63,16 @@ def publish_rows(
     try:
         count = stage_rows(run, contract, rows)
         facts = LoadFacts(recipe_of(contract, deployment), f"rows-{run.id}", rows_in=count)
-        version = publish(db, deployment, contract, run, facts, compile_where=compile_where, compile_text=compile_text)
+        version = publish(
+            db,
+            deployment,
+            contract,
+            run,
+            facts,
+            compile_where=compile_where,
+            compile_text=compile_text,
+            compile_tiles=compile_tiles,
+        )
     except BaseException:
         end_run(db, run, "failed")
         raise

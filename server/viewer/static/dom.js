@@ -22,18 +22,21 @@ const numbers = new Intl.NumberFormat('de-DE', { maximumFractionDigits: 2 });
 export function show(value, schema = {}) {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'boolean') return value ? 'ja' : 'nein';
-  const place = schema.enum?.indexOf(value) ?? -1;
-  if (place >= 0 && schema['x-enumTitles']?.[place]) return schema['x-enumTitles'][place];
+  const code = schema.oneOf?.find((each) => each.const === value);
+  if (code?.title) return code.title;
   if (typeof value === 'number') return numbers.format(value);
   if (schema.format === 'date' || schema.format === 'date-time') { const d = new Date(value); if (!isNaN(d)) return dates.format(d); }
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+/** Units of UCUM as people write them. */
+const spelled = { m2: 'm²', km2: 'km²', cm2: 'cm²', m3: 'm³', har: 'ha', deg: '°', Cel: '°C', 'kW.h': 'kWh', 'MW.h': 'MWh', 'm3/s': 'm³/s', 'ug/m3': 'µg/m³' };
+
 /** A feature's attributes as a table of German titles and values. */
 export function attributes(properties, schema) {
   const known = schema?.properties || {};
   return el('table', {}, el('tbody', {}, Object.entries(properties).filter(([, v]) => v !== null && v !== '').map(([name, value]) => {
-    const unit = known[name]?.['x-ogc-unit'];
+    const unit = spelled[known[name]?.['x-ogc-unit']] ?? known[name]?.['x-ogc-unit'];
     return el('tr', {}, el('th', { scope: 'row' }, known[name]?.title || name), el('td', {}, show(value, known[name]) + (unit && unit !== '1' ? ` ${unit}` : '')));
   })));
 }

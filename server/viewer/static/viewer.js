@@ -156,7 +156,7 @@ async function withMap() {
     bounds: config.bounds,
     fitBoundsOptions: { padding: 20 },
     maxZoom: 20,
-    attributionControl: { compact: false, customAttribution: config.attribution },
+    attributionControl: { compact: false, customAttribution: config.attribution.replaceAll('&', '&amp;').replaceAll('<', '&lt;') },
     transformRequest: (url) => ({ url, headers: url.startsWith(api.address('/')) ? api.authorisation() : {} }),
   });
   map.addControl(new maplibregl.NavigationControl(), 'top-right');

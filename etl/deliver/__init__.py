@@ -1,0 +1,1 @@
+"""Whole collections and excerpts as files: read as a profile, in one snapshot, in bounded memory."""

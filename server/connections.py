@@ -1,0 +1,73 @@
+"""The database connections of a profile in a worker: a pool and a bounded queue a class of cost."""
+
+from __future__ import annotations
+
+__all__ = ["Connections"]
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import psycopg_pool
+
+from server.costs import BOUNDS, Cost, connections
+from server.lending import Connection, Lending, Pool
+from stadtgrund.errors import Busy, DatabaseUnavailable
+from stadtgrund.store.database import Database
+
+_DOWN_S = 0.7
+"""How long somebody waits for a connection while nobody has any: a database that answers gives it sooner."""
+
+
+class Connections:
+    """Lends connections by cost; those of one class never wait for another's."""
+
+    def __init__(self, pools: Mapping[Cost, Pool]) -> None:
+        self.pools = pools
+        self._lendings = {cost: Lending(pool, BOUNDS[cost].waiting) for cost, pool in pools.items()}
+        self._lent = 0
+
+    @classmethod
+    def of(cls, database: Database, profile: str, most: int) -> Connections:
+        """Return about `most` connections of a profile, none of them open yet."""
+        return cls({cost: database.pool(profile, size, kept=BOUNDS[cost].kept) for cost, size in connections(most).items()})
+
+    async def open(self) -> None:
+        """Open the pools, without waiting for the database."""
+        for pool in self.pools.values():
+            await pool.open(wait=False)
+
+    @asynccontextmanager
+    async def lend(self, cost: Cost) -> AsyncIterator[Connection]:
+        """Lend a connection.
+
+        Raises
+        ------
+        Busy
+            All of the class are in use, and too many wait for one, or none came back in time.
+        DatabaseUnavailable
+            There is none, as the database does not answer.
+        """
+        busy, lending = self._lent > 0, self._lendings[cost]
+        try:
+            connection = await lending.take(BOUNDS[cost].patience_s if busy else _DOWN_S)
+        except psycopg_pool.PoolTimeout as error:
+            if busy:
+                raise Busy(f"All database connections for {cost.value} requests are in use.") from error
+            raise DatabaseUnavailable("No connection.") from error
+        self._lent += 1
+        try:
+            yield connection
+        finally:
+            self._lent -= 1
+            await lending.give(connection)
+
+    async def settle(self) -> None:
+        """Give what waits for its next borrower back to the pools; to be called once a second."""
+        for lending in self._lendings.values():
+            await lending.settle()
+
+    async def close(self) -> None:
+        """Close the pools."""
+        await self.settle()
+        for pool in self.pools.values():
+            await pool.close()

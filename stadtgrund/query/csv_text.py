@@ -1,0 +1,76 @@
+"""Features as CSV (RFC 4180, UTF-8): `id`, the attributes, `geometry` as WKT. No cell is run as a formula by a spreadsheet."""
+
+from __future__ import annotations
+
+__all__ = ["geometries", "head", "lines", "parse"]
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import shapely
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Number(str):
+    """A number as PostGIS wrote it: every digit stays, and its minus is no formula."""
+
+    __slots__ = ()
+
+
+def parse(features: bytes | str) -> Any:
+    """Return the JSON of one or several features as `lines` takes it."""
+    return json.loads(features, parse_int=_Number, parse_float=_Number)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case _Number():
+            return str(value)
+        case str():
+            return "'" + value if value.startswith(_FORMULA) else value
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON value with numbers for numbers."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, _Number):
+        return int(value) if value.lstrip("-").isdigit() else float(value)
+    return value
+
+
+def geometries(features: Iterable[Any], digits: int) -> list[str]:
+    """Return the geometries of parsed features as WKT, "" where there is none."""
+    found = [shapely.geometry.shape(_plain(feature["geometry"])) if feature["geometry"] else None for feature in features]
+    return [text or "" for text in shapely.to_wkt(found, rounding_precision=digits, trim=True)]
+
+
+def head(names: Sequence[str], *, geometry: bool) -> str:
+    """Return the line of the columns' names."""
+    return _written([["id", *names, *(["geometry"] if geometry else [])]])
+
+
+def lines(features: Iterable[Any], names: Sequence[str], wkt: Iterable[str] | None = None) -> str:
+    """Return a line a feature: parsed features, the attributes wanted, the geometries (None = no such column)."""
+    rows = [[_cell(feature["id"]), *(_cell(feature["properties"][name]) for name in names)] for feature in features]
+    if wkt is not None:
+        for row, text in zip(rows, wkt, strict=True):
+            row.append(text)
+    return _written(rows)
+
+
+def _written(rows: Iterable[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()

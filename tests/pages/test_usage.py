@@ -1,0 +1,173 @@
+"""Each piece of code under „So benutzen“ is taken from its page and run by its program.
+
+R alone is not run: r-cran-sf would bring 21 packages for a call that GDAL makes. What sf hands to GDAL is run by GDAL's own program.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import geopandas
+import httpx
+import pytest
+
+from server.usage import KEY, example
+from stadtgrund.catalog.collection import Collection
+
+QGIS = """\
+import sys
+from qgis.core import QgsApplication, QgsProject, QgsVectorLayer
+application = QgsApplication([], False)
+application.initQgis()
+exec(sys.argv[1])
+print(layer.isValid(), len(list(layer.getFeatures())))
+QgsProject.instance().clear()
+application.exitQgis()
+"""
+COUNTS = {"masten": 12, "gebiete": 8, "zahlen": 20, "leitungen": 8}
+OPEN = ["masten", "gebiete", "zahlen"]
+FILTERED = {"masten": 6}
+"""How many features the condition of the page holds for, unless one: half of the poles are of the kind that it names."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def snippets(api: str, dataset: str, key: str | None = None, language: str = "de") -> dict[str, list[str]]:
+    """Return tool → pieces of code of a collection's page."""
+    headers = {"X-API-Key": key} if key else {}
+    page = httpx.get(f"{api}/collections/{dataset}?f=html&lang={language}", headers=headers, trust_env=False, timeout=60)
+    assert page.status_code == 200
+    found: dict[str, list[str]] = {}
+    for tool, code in re.findall(r'<pre[^>]*data-tool="([^"]+)"><code>(.*?)</code>', page.text, re.DOTALL):
+        found.setdefault(tool, []).append(html.unescape(code))
+    return found
+
+
+def ran(command: list[str], folder: Path, key: str | None) -> str:
+    """Run a program in a folder of its own and return what it printed."""
+    env = {**os.environ, "no_proxy": "127.0.0.1", "HOME": str(folder), "PYTHONPATH": str(Path(__file__).parents[2]), "LC_ALL": "C.UTF-8"}
+    env.pop(KEY, None)
+    done = subprocess.run(
+        command, cwd=folder, env=env | ({KEY: key} if key else {}), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(params=[*OPEN, "leitungen"])
+def dataset(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def own_key(dataset: str, key: str) -> str | None:
+    """The key where the dataset needs one."""
+    return None if dataset in OPEN else key
+
+
+@pytest.fixture
+def codes(good_api: str, dataset: str, own_key: str | None) -> dict[str, list[str]]:
+    found = snippets(good_api, dataset, own_key)
+    assert list(found) == ["QGIS", "curl", "Python", "R", "JavaScript", "GDAL"]
+    if own_key:
+        for tool in ("curl", "Python", "R", "JavaScript", "GDAL"):
+            assert found[tool].pop(0) == f"read -rs {KEY} && export {KEY}"
+    assert not [code for each in found.values() for code in each if "sg_" in code]
+    return found
+
+
+def test_curl(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
+    first, filtered, one, table = codes["curl"]
+    assert len(json.loads(ran(["sh", "-c", first], tmp_path, own_key))["features"]) == min(10, COUNTS[dataset])
+    assert json.loads(ran(["sh", "-c", filtered], tmp_path, own_key))["numberMatched"] == FILTERED.get(dataset, 1)
+    assert json.loads(ran(["sh", "-c", one], tmp_path, own_key))["type"] == "Feature"
+    ran(["sh", "-c", table], tmp_path, own_key)
+    assert len((tmp_path / f"{dataset}.csv").read_text("utf-8").splitlines()) == COUNTS[dataset] + 1
+
+
+def test_python(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
+    for code in codes["Python"]:
+        assert ran([sys.executable, "-c", code], tmp_path, own_key).split()[-1] == str(FILTERED.get(dataset, 1))
+
+
+def test_javascript(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
+    (code,) = codes["JavaScript"]
+    assert ran(["node", "--input-type=module", "--eval", code], tmp_path, own_key).startswith(f"{FILTERED.get(dataset, 1)} {{")
+
+
+def test_gdal(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
+    told, whole, chosen = codes["GDAL"]
+    assert f"Layer name: {dataset}" in ran(["sh", "-c", told], tmp_path, own_key)
+    ran(["sh", "-c", whole], tmp_path, own_key)
+    ran(["sh", "-c", chosen], tmp_path, own_key)
+    assert len(geopandas.read_file(tmp_path / f"{dataset}.gpkg")) == COUNTS[dataset]
+    assert len(geopandas.read_file(tmp_path / f"{dataset}_auswahl.gpkg")) == FILTERED.get(dataset, 1)
+
+
+def test_what_r_hands_to_gdal(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
+    whole, filtered = codes["R"]
+    source, layer, option = re.search(r'st_read\("([^"]+)", "([^"]+)", options = "([^"]+)"\)', whole).groups()  # type: ignore[union-attr]
+    header = ["--config", "GDAL_HTTP_HEADERS", f"Authorization: Bearer {own_key}"] if own_key else []
+    assert ("Sys.setenv(GDAL_HTTP_HEADERS = paste(" in whole) == bool(own_key)
+    said = ran(["ogrinfo", "-so", *header, "-oo", option, source, layer], tmp_path, own_key)
+    assert f"Feature Count: {COUNTS[dataset]}" in said
+    start, condition = re.search(r'paste0\("([^"]+)", URLencode\("(.+)", reserved = TRUE\)\)', filtered).groups()  # type: ignore[union-attr]
+    said = ran(["ogrinfo", "-so", "-al", *header, start + quote(json.loads(f'"{condition}"'), safe="")], tmp_path, own_key)
+    assert f"Feature Count: {FILTERED.get(dataset, 1)}" in said
+
+
+@pytest.mark.qgis
+@pytest.mark.parametrize("dataset", OPEN, indirect=True)
+def test_qgis(codes: dict[str, list[str]], dataset: str, good_api: str, tmp_path: Path) -> None:
+    address, code, *tiles = codes["QGIS"]
+    assert address == good_api
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    command = ["env", "-u", "PYTHONPATH", "QT_QPA_PLATFORM=offscreen", f"XDG_RUNTIME_DIR={runtime}", "/usr/bin/python3", "-c", QGIS, code]
+    assert f"True {COUNTS[dataset]}" in ran(command, tmp_path, None)
+    for tile in tiles:
+        place = tile.replace("{z}", "14").replace("{y}", "5453").replace("{x}", "8509")
+        assert httpx.get(place, trust_env=False).headers["content-type"].startswith("application/vnd.mapbox-vector-tile")
+
+
+def test_with_a_key_qgis_is_told_where_it_goes(good_api: str, key: str) -> None:
+    page = httpx.get(f"{good_api}/collections/leitungen?f=html", headers={"X-API-Key": key}, trust_env=False).text
+    assert "eine Konfiguration „Basic“ anlegen" in page and key not in page
+
+
+def collection(*fields: tuple[str, str]) -> Collection:
+    """Return a table with these fields."""
+    text = {"de": "x"}
+    told = [{"name": name, "type": kind, "title": text} for name, kind in fields]
+    facts = {"version": 1, "published": "2026-01-01T00:00:00Z", "count": 1}
+    return Collection.model_validate(
+        {"id": "x", "form": "full", "title": text, "description": text, "access": text, "fields": told, "facts": facts}
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "values", "condition"),
+    [
+        ([("zahl", "integer"), ("name", "string")], {"zahl": 3, "name": "O'Neill"}, "name = 'O''Neill'"),
+        ([("zahl", "integer"), ("name", "string")], {"zahl": 3, "name": None}, "zahl >= 3"),
+        ([("name", "string")], {"name": "zwei\nZeilen"}, None),
+        ([("like", "string"), ("wert", "number")], {"like": "x", "wert": 0.5}, "wert >= 0.5"),
+        ([("tag", "date")], {"tag": "2026-01-01"}, None),
+        ([("ja", "boolean")], {"ja": True}, None),
+    ],
+)
+def test_the_condition_is_one_that_both_languages_take(
+    fields: list[tuple[str, str]], values: dict[str, object], condition: str | None
+) -> None:
+    assert example(collection(*fields), {"id": 7, "properties": values}).condition == condition
+
+
+def test_without_a_feature_nothing_is_named() -> None:
+    assert example(collection(("name", "string")), None) == example(collection(), None)
