@@ -127,8 +127,8 @@ def measure(folder: Path, rounds: int) -> None:
             "/?f=json", "/?f=html&lang=de", "/collections?f=json&lang=en", "/collections?f=html&lang=de", "/collections?f=html&lang=en",
             "/openapi", "/openapi?f=html", "/conformance", "/styles?f=json", "/styles?f=html",
             f"/collections/{ids[7]}?f=json", f"/collections/{ids[7]}?f=html", f"/collections/{ids[7]}/api",
-            f"/collections/{ids[7]}/items?limit=10", f"/collections/{ids[7]}/items/1", "/start/qgis", "/start/planung", "/viewer/config.json",
-            "/qgis.qgz",
+            f"/collections/{ids[7]}/items?limit=10", f"/collections/{ids[7]}/items/1", "/start/qgis", "/start/planung",
+            "/viewer/config.json", "/qgis.qgz",
         ):  # fmt: skip
             body, tag, first = _timed(url + path)
             warm = statistics.median(_timed(url + path)[2] for _ in range(rounds))

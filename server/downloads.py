@@ -212,9 +212,7 @@ def _srid(call: Call, published: Published, format_: FileFormat) -> int | None:
 
 def _text(call: Call, text: str, name: str) -> Answer:
     tag = call.tag(text, _TEXT)
-    return call.unchanged(tag) or Answer(
-        200, text.encode(), _TEXT, (("etag", tag), ("content-disposition", f'inline; filename="{name}"'))
-    )
+    return call.unchanged(tag) or Answer(200, text.encode(), _TEXT, (("etag", tag), ("content-disposition", f'inline; filename="{name}"')))
 
 
 def _later(call: Call) -> Answer:
