@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT.parent / "shared" / "bench"
 PORT = 8190
 PEERS = "stock-uvicorn,tipg,limit,limit-nocount"
-WORKLOADS = "W1,W2,W3,W4,W5,W7-z12,W7-z14,W7-z16"
+WORKLOADS = "W1,W2,W3,W4,W5,W6,W8,W9,W7-z12,W7-z14,W7-z16"
 STADTGRUND = ROOT / ".venv" / "bin" / "stadtgrund"
 
 
@@ -38,6 +38,7 @@ def environment() -> dict[str, str]:
         "STADTGRUND_DATA": str(work),
         "STADTGRUND_PORT": str(PORT),
         "BENCH_EXTRA": f"stadtgrund={PORT}",
+        "STADTGRUND_TILES_MB": "0",  # tiles are measured as they are made, like the peers'
     }
 
 

@@ -121,9 +121,9 @@ def _each_link(kind: _Kind, base_url: str, german: bool) -> Iterator[Link]:
         yield link("items", "html", "Objekte als HTML", "Items as HTML", f"{url}/items?f=html")
         yield link("items", "csv", "Objekte als CSV", "Items as CSV", f"{url}/items?f=csv")
         for name, de, en in (("schema", "Schema", "Schema"), ("queryables", "Abfragbare Attribute", "Queryables")):
-            yield link(f"{_OGC}/{name}", "schema", f"{de} als JSON", f"{en} as JSON", f"{url}/{name}?f=json")
+            yield link(f"{_OGC}/{name}", "schema", f"{de} als JSON", f"{en} as JSON", f"{url}/{name}")
             yield link(f"{_OGC}/{name}", "html", f"{de} als HTML", f"{en} as HTML", f"{url}/{name}?f=html")
-        yield link(f"{_OGC}/sortables", "schema", "Sortierbare Attribute", "Sortables", f"{url}/sortables?f=json")
+        yield link(f"{_OGC}/sortables", "schema", "Sortierbare Attribute", "Sortables", f"{url}/sortables")
     if kind.tiled:
         yield link(f"{_OGC}/tilesets-vector", "json", "Kacheln als JSON", "Tiles as JSON", f"{url}/tiles?f=json")
         yield link(f"{_OGC}/tilesets-vector", "html", "Kacheln als HTML", "Tiles as HTML", f"{url}/tiles?f=html")

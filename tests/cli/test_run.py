@@ -143,7 +143,7 @@ def test_first_run_loads_serves_and_ends_all_with_ctrl_c(home: Home) -> None:
         assert re.search(rf"{home.url}/collections/\w+/items", told)
         match = re.search(r"Schlüssel der Verwaltung +(sg_[\w-]{43})", told)
         assert match, told
-        secret = home.folder / "var" / "secrets" / "verwaltung.musterstadt.key"
+        secret = home.folder / "var" / "secrets" / "verwaltung.stadt.key"
         assert secret.read_text().strip() == match[1]
         assert secret.stat().st_mode & 0o777 == 0o600
         seen = {one["id"] for one in httpx.get(f"{home.url}/collections?f=json", trust_env=False).json()["collections"]}

@@ -30,7 +30,9 @@ def opened(city: City, api: str, tmp_path_factory: pytest.TempPathFactory) -> di
     folder = tmp_path_factory.mktemp("project")
     done = export(city, folder / "stadt.qgz", "--url", f"{api}/", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"file": str(folder / "stadt.qgz"), "layers": 7, "profile": "open", "url": api}
+    told = json.loads(done.stdout)
+    assert told.pop("bytes") == (folder / "stadt.qgz").stat().st_size
+    assert told == {"file": str(folder / "stadt.qgz"), "state": "new", "written": True, "layers": 7, "profile": "open", "url": api}
     (folder / "runtime").mkdir(mode=0o700)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "PROJ_", "GDAL_"))}
     env |= {"QT_QPA_PLATFORM": "offscreen", "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder / "runtime"), "LC_ALL": "C.UTF-8"}
