@@ -29,7 +29,7 @@ test: setup-test ## run the tests, except the long proofs
 	@.venv/bin/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: setup-test ## run the long proofs, which `make test` leaves out
-	@.venv/bin/pytest -m slow
+	@.venv/bin/pytest -n 2 --dist worksteal -m slow
 
 check: setup-test ## lint, format, types, layers, contracts, generated files
 	.venv/bin/ruff check

@@ -67,12 +67,14 @@ def test_equal_seed_gives_equal_bytes(town: City, delivered: Path, tmp_path: Pat
     assert set(hashes(delivered)) == FILES
 
 
+@pytest.mark.slow
 def test_other_seed_gives_another_town(delivered: Path, tmp_path: Path) -> None:
     write_city(build(2, 0.05), tmp_path, 2)
     other, own = hashes(tmp_path), hashes(delivered)
     assert {name for name in own if own[name] == other[name]} == {"LIESMICH.txt"}
 
 
+@pytest.mark.slow
 def test_writing_over_an_older_city_gives_the_same(town: City, tmp_path: Path) -> None:
     write_city(town, tmp_path, 1)
     first = hashes(tmp_path)

@@ -56,6 +56,7 @@ def test_no_outputs_and_no_traces_of_a_machine(name: str) -> None:
     assert notebook.cells[0].source.startswith("# ")
 
 
+@pytest.mark.slow
 def test_an_own_layer(private: dict[str, str], tmp_path: Path) -> None:
     shown = execute("01_eigene_ebene.ipynb", private, tmp_path)
     reports = re.findall(r"^Trinkbrunnen \(brunnen\): (.*)$", shown, re.MULTILINE)

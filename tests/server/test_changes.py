@@ -235,6 +235,7 @@ def test_a_database_that_is_gone_is_a_503_and_comes_back(server: Server, own: tu
     soon(lambda: client.get(ITEMS).status_code, 200, 3)
 
 
+@pytest.mark.slow
 def test_a_statement_over_its_time_is_a_503_that_says_so(own: tuple[Client, Database, registry.Deployment]) -> None:
     client, db, _ = own
 
