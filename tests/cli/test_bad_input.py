@@ -334,7 +334,9 @@ def test_a_backend_that_is_killed(bench: Bench, server: Server) -> None:
     bench.still_serves(version=2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGINT))]
+)
 def test_a_load_that_is_killed(bench: Bench, server: Server, number: signal.Signals) -> None:
     with (bench.data / "dinge.csv").open("w", encoding="utf-8") as rows:
         rows.write("nr;name\n")

@@ -118,6 +118,7 @@ def home() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+@pytest.mark.slow
 def test_own_first_layer_in_three_commands(home: Path) -> None:
     """`new`, `init`, `run`: a folder outside the checkout, a source by a relative path, an API that answers."""
     port = free_port()

@@ -61,6 +61,7 @@ def table(path: Path, encoding: str) -> pandas.DataFrame:
     return pandas.read_csv(path, sep=";", encoding=encoding, dtype=str, keep_default_na=False)
 
 
+@pytest.mark.slow
 def test_equal_seed_gives_equal_bytes(town: City, delivered: Path, tmp_path: Path) -> None:
     write_city(build(1, 0.05), tmp_path, 1)
     assert hashes(tmp_path) == hashes(delivered)

@@ -11,6 +11,8 @@ import pytest
 from support.city import CLOSED, SPATIAL, TABLES
 from support.served import City
 
+pytestmark = pytest.mark.slow  # a stock server of its own, beside ours
+
 COLLECTIONS = ("baeume", "strassen", "gebaeude")
 CRSS = (
     "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
