@@ -11,11 +11,11 @@ __all__ = ["Exports", "Outdated"]
 import asyncio
 import json
 import logging
-import sys
 from typing import Any
 
 from etl.deliver.order import Order
 from stadtgrund import errors
+from stadtgrund.children import ChildEnded, Children
 from stadtgrund.errors import Busy, StadtgrundError, TransientError
 from stadtgrund.settings import Settings
 from stadtgrund.store.shelf import Shelf, Shelved, Target
@@ -38,11 +38,10 @@ class Exports:
     """Writes what is ordered onto the shelf; `close` ends what is going on."""
 
     def __init__(self, settings: Settings, shelf: Shelf) -> None:
-        self.settings, self.shelf = settings, shelf
+        self.shelf = shelf
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._places = {True: asyncio.Semaphore(1), False: asyncio.Semaphore(1)}
-        self._all: set[asyncio.subprocess.Process] = set()
-        self._idle: dict[str, list[asyncio.subprocess.Process]] = {}
+        self.children = Children("etl.deliver", settings.environment(), idle_s=_IDLE_S)
 
     async def obtain(self, profile: str, target: Target, order: Order) -> Shelved | None:
         """Return a file, made now when there is none yet; None when it takes longer than `WAIT_S`, and goes on being made.
@@ -78,73 +77,20 @@ class Exports:
 
     async def _write(self, profile: str, order: Order) -> None:
         async with self._places[order.excerpt is not None]:
-            child = await self._child(profile)
-            assert child.stdin is not None and child.stdout is not None
             try:
-                async with asyncio.timeout(_JOB_S):
-                    child.stdin.write(order.model_dump_json().encode() + b"\n")
-                    await child.stdin.drain()
-                    line = await child.stdout.readline()
+                line = await self.children.ask(profile, order.model_dump_json(), _JOB_S)
             except TimeoutError as error:
-                await self._end(child)
                 raise Busy(f"Writing {order.dataset} took longer than {_JOB_S:g} s.") from error
-            except (BrokenPipeError, ConnectionResetError):
-                line = b""
-            except asyncio.CancelledError:
-                child.kill()
-                self._all.discard(child)
-                raise
-            if not line:
-                log.error("a child that writes files ended with %s", await self._end(child))
-                raise Busy("Writing the file was interrupted.", remedy="Try again.")
-            self._rest(profile, child)
+            except ChildEnded as error:
+                log.error("a child that writes files %s", error)
+                raise Busy("Writing the file was interrupted.", remedy="Try again.") from error
         _check(json.loads(line))
-
-    async def _child(self, profile: str) -> asyncio.subprocess.Process:
-        idle = self._idle.get(profile, [])
-        while idle:
-            child = idle.pop()
-            if child.returncode is None:
-                return child
-            self._all.discard(child)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "etl.deliver",
-            profile,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=self.settings.environment(),
-        )
-        self._all.add(child)
-        return child
-
-    def _rest(self, profile: str, child: asyncio.subprocess.Process) -> None:
-        """Keep a child for the next order, for a while."""
-        self._idle.setdefault(profile, []).append(child)
-        asyncio.get_running_loop().call_later(_IDLE_S, self._dismiss, profile, child)
-
-    def _dismiss(self, profile: str, child: asyncio.subprocess.Process) -> None:
-        """End a child that nobody needed since; one that was needed is kept from then on."""
-        idle = self._idle.get(profile, [])
-        if child in idle:
-            idle.remove(child)
-            self._all.discard(child)
-            assert child.stdin is not None
-            child.stdin.close()
-
-    async def _end(self, child: asyncio.subprocess.Process) -> int:
-        self._all.discard(child)
-        if child.returncode is None:
-            child.kill()  # what it was writing is nowhere to be found
-        return await child.wait()
 
     async def close(self) -> None:
         """End all children, those at work too."""
         for job in tuple(self._jobs.values()):
             job.cancel()
-        self._idle.clear()
-        await asyncio.gather(*(self._end(child) for child in tuple(self._all)))
+        await self.children.close()
 
 
 def _check(answer: dict[str, Any]) -> None:

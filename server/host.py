@@ -190,7 +190,6 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-        gc.freeze()
 
 
 def _unheard(_: Snapshot, __: Snapshot) -> None:

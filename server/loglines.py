@@ -41,11 +41,14 @@ class LineHandler(logging.Handler):
 
     def flush(self) -> None:
         """Write what waits."""
-        with self.lock or threading.RLock():
+        self.acquire()
+        try:
             if self._lines:
                 lines, self._lines = self._lines, []
                 self.stream.write("\n".join(lines) + "\n")
                 self.stream.flush()
+        finally:
+            self.release()
 
     def _write_on(self) -> None:
         while True:

@@ -260,9 +260,10 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
             reader = sql.Identifier(work.db.role(profile))
             work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, reader))
         # Behind the view of the rows, words before text, as statements lock them in this order too.
-        _switch_search(work, profile, dataset, work.forms[view.form.name].search if view.form else None)
-        _switch_text(work, profile, dataset, work.forms[view.form.name].text if view.form else None)
-        _switch_tiles(work, profile, dataset, work.forms[view.form.name].tiles if view.form else None)
+        shown = work.forms[view.form.name] if view.form else None
+        _switch_prepared(work, profile, search_tables.view_name(dataset), shown.search if shown else None)
+        _switch_prepared(work, profile, text_tables.view_name(dataset), shown.text if shown else None)
+        _switch_prepared(work, profile, tile_tables.view_name(dataset), shown.tiles if shown else None)
     for form in work.forms.values():
         for old_name in (form.old_name, form.text.old_name if form.text else ""):
             if old_name:
@@ -281,31 +282,14 @@ def _rename(connection: psycopg.Connection[Any], table: FormTable | TextTable) -
         connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*table.aside), sql.Identifier(table.relation[1])))
 
 
-def _switch_text(work: _Settlement, profile: str, dataset: str, text: TextTable | None) -> None:
-    name = sql.Identifier(f"p_{profile}", text_tables.view_name(dataset))
-    if text is None:
-        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
+def _switch_prepared(work: _Settlement, profile: str, name: str, table: SearchTable | TextTable | TileTable | None) -> None:
+    """Let a profile's view show what was prepared of its form, or be gone."""
+    view = sql.Identifier(f"p_{profile}", name)
+    if table is None:
+        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
         return
-    _replace_view(work.connection, name, text_tables.COLUMNS, text.relation)
-    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
-
-
-def _switch_search(work: _Settlement, profile: str, dataset: str, words: SearchTable | None) -> None:
-    name = sql.Identifier(f"p_{profile}", search_tables.view_name(dataset))
-    if words is None:
-        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
-        return
-    _replace_view(work.connection, name, ("sg_id", "words"), words.relation)
-    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
-
-
-def _switch_tiles(work: _Settlement, profile: str, dataset: str, tiles: TileTable | None) -> None:
-    name = sql.Identifier(f"p_{profile}", tile_tables.view_name(dataset))
-    if tiles is None:
-        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
-        return
-    _replace_view(work.connection, name, tiles.columns, tiles.relation)
-    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(work.db.role(profile))))
+    _replace_view(work.connection, view, table.columns, table.relation)
+    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(view, sql.Identifier(work.db.role(profile))))
 
 
 def _make_view(work: _Settlement, name: sql.Identifier, contract: Contract, spec: FormSpec, form: FormTable) -> None:

@@ -10,10 +10,12 @@ __all__ = ["SearchTable", "drop_others", "view_name"]
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
+
+from stadtgrund.store.prepared import stem
 
 _PREFIX = "_words__"
 """No dataset id begins with an underscore."""
@@ -50,6 +52,7 @@ def view_name(dataset: str) -> str:
 class SearchTable:
     """The words of one form. Its name holds all that it depends on: a table that is there is the right one."""
 
+    columns: ClassVar = ("sg_id", "words")
     relation: tuple[str, str]
     fields: tuple[str, ...]
 
@@ -57,7 +60,7 @@ class SearchTable:
     def of(cls, dataset: str, form: str, version: int, definition: str, fields: tuple[str, ...], server: int) -> SearchTable:
         """Return the table of a form with this definition (`meta.form`), of these fields; `server` = its major version, which stems."""
         parts = (dataset, form, str(version), definition, str(_RECIPE), str(server), *fields)
-        return cls(("rel", _stem(dataset) + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]), fields)
+        return cls(("rel", stem(_PREFIX, dataset) + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]), fields)
 
     def exists(self, connection: psycopg.Connection[Any]) -> bool:
         """Whether the table is there."""
@@ -74,16 +77,12 @@ class SearchTable:
         connection.execute(sql.SQL("ANALYZE {}").format(name))
 
 
-def _stem(dataset: str) -> str:
-    return f"{_PREFIX}{dataset[:24]}_{hashlib.sha256(dataset.encode()).hexdigest()[:8]}_"
-
-
 def drop_others(connection: psycopg.Connection[Any], dataset: str, kept: Iterable[SearchTable]) -> None:
     """Drop all words of the dataset's versions and forms but these; no view reads them any more."""
     stays = {table.relation[1] for table in kept}
     rows = connection.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = 'rel'::regnamespace AND relkind = 'r' AND starts_with(relname, %s)",
-        (_stem(dataset),),
+        (stem(_PREFIX, dataset),),
     ).fetchall()
     for (name,) in rows:
         if name not in stays:

@@ -5,12 +5,12 @@ It is made once, by the expression that makes pages, so that a page only reads i
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "CompileText", "TextTable", "drop_others", "view_name"]
+__all__ = ["CompileText", "TextTable", "drop_others", "view_name"]
 
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
@@ -18,13 +18,11 @@ from psycopg import sql
 from stadtgrund.catalog.collection import Collection
 
 CompileText = Callable[[Collection, str], str | None]
-"""A collection and the quoted name of its rows → the query of `COLUMNS`; None where nothing is to be prepared.
+"""A collection and the quoted name of its rows → the query of `TextTable.columns`; None where nothing is to be prepared.
 
 The formatter lies in `query`, above this layer: whoever calls `publish`, `rollback`, `withdraw` or `reconcile` hands it in.
 """
 
-COLUMNS = ("sg_id", "sg_geom84", "sg_geom", "sg_properties")
-"""Geometry in CRS84, geometry in the storage CRS, attributes: each as JSON text."""
 _PREFIX = "_text__"
 """No dataset id begins with an underscore."""
 
@@ -36,8 +34,12 @@ def view_name(dataset: str) -> str:
 
 @dataclass(frozen=True)
 class TextTable:
-    """The text of one form. `aside`: made under this name; takes `relation`'s when the views are switched."""
+    """The text of one form: geometry in CRS84, geometry in the storage CRS, attributes, each as JSON text.
 
+    `aside`: made under this name; takes `relation`'s when the views are switched.
+    """
+
+    columns: ClassVar = ("sg_id", "sg_geom84", "sg_geom", "sg_properties")
     relation: tuple[str, str]
     aside: tuple[str, str] | None = None
 
@@ -59,7 +61,7 @@ class TextTable:
         return bool(row and row[0])
 
     def fill(self, connection: psycopg.Connection[Any], query: str) -> None:
-        """Make the table from a query of `COLUMNS`."""
+        """Make the table from a query of `TextTable.columns`."""
         assert self.aside
         name = sql.Identifier(*self.aside)
         # Rows of more than 2 kB are compressed, largest piece first; lz4, where the server has it, is read several times as fast.

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog.collection import Collection, Extent, TileLevel
+from stadtgrund.store.prepared import stem
 from stadtgrund.store.tile_levels import Levels, Plan
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class TileTable:
             Dataset, form, version and definition of the form.
         """
         digest = hashlib.sha256("\0".join((*map(str, of), plan.definition)).encode()).hexdigest()[:12]
-        relation = ("rel", _stem(of[0]) + digest)
+        relation = ("rel", stem(_PREFIX, of[0]) + digest)
         row = connection.execute("SELECT levels FROM meta.tile WHERE relation = %s", (relation[1],)).fetchone()
         levels = tuple(map(TileLevel.model_validate, row[0])) if row else _made(connection, plan, rows, relation, of[0], extent)
         return None if levels is None else cls(relation, plan.columns, levels)
@@ -81,18 +82,13 @@ def _made(
     try:
         with connection.transaction():
             levels = Levels(connection, plan, relation).make(rows)
-    except (
-        psycopg.errors.InternalError_
-    ) as error:  # what PROJ or GEOS cannot do with a geometry: tiles are made when asked, as far as they can
+    except psycopg.errors.InternalError_ as error:
+        # What PROJ or GEOS cannot do with a geometry: tiles are made when asked, as far as they can.
         log.warning("%s: no tile geometry is prepared: %s", dataset, error.diag.message_primary)
         return None
     told = [level.model_dump(mode="json", exclude_defaults=True) for level in levels]
     connection.execute("INSERT INTO meta.tile (relation, dataset, levels) VALUES (%s, %s, %s)", (relation[1], dataset, Jsonb(told)))
     return levels
-
-
-def _stem(dataset: str) -> str:
-    return f"{_PREFIX}{dataset[:24]}_{hashlib.sha256(dataset.encode()).hexdigest()[:8]}_"
 
 
 def drop_others(connection: psycopg.Connection[Any], dataset: str, kept: Iterable[TileTable]) -> None:

@@ -293,7 +293,8 @@ def test_a_full_disk_of_the_database(bench: Bench, server: Server, small_disk: C
 
 
 @root_only
-@pytest.mark.parametrize("megabytes", [2, 13])  # full while the grid is copied, and while it is made a COG
+# Full while the grid is copied, and while it is made a COG.
+@pytest.mark.parametrize("megabytes", [2, pytest.param(13, marks=pytest.mark.slow)])
 def test_a_full_disk_of_our_files(bench: Bench, small_disk: Callable[[int], Path], megabytes: int) -> None:
     bench.write(RASTER)
     bench.write_grid()
@@ -306,6 +307,7 @@ def test_a_full_disk_of_our_files(bench: Bench, small_disk: Callable[[int], Path
     bench.load("tiefe")  # where there is room
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_killed(bench: Bench, server: Server) -> None:
     with (bench.data / "dinge.csv").open("w", encoding="utf-8") as rows:
         rows.write("nr;name\n")

@@ -48,6 +48,7 @@ def test_rows_in_of_every_dataset(db: Database, shared_data: Path) -> None:
     assert set(again) == {"unchanged"}
 
 
+@pytest.mark.slow
 def test_peak_memory_of_the_addresses(db: Database, server: Server, shared_data: Path) -> None:
     program = (
         "import json, re, sys; from pathlib import Path; from etl import pipeline; from stadtgrund.catalog import registry;"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.chromium import drive
 from support.deployment import GEBIETE, MASTEN, ZAHLEN, checked, contract_of, write_deployment
 from support.postgis import Server, environment
 from support.rows import publish_rows
@@ -22,7 +20,6 @@ from stadtgrund.catalog import registry
 from stadtgrund.store import api_keys
 
 FOLDER = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 TEXTS = (
     '<script>window.hit="script"</script>',
@@ -185,18 +182,8 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Visits:
 
     def run(url: str, visits: Sequence[dict[str, Any]], key: str | None = None) -> list[dict[str, Any]]:
         folder = Path(os.environ.get("STADTGRUND_TEST_PICTURES") or tmp_path_factory.mktemp("pictures"))
-        task = {"url": url, "chromium": CHROMIUM, "folder": str(folder), "key": key, "visits": list(visits)}
-        done = subprocess.run(
-            ["node", "drive.mjs", json.dumps(task)],
-            cwd=FOLDER,
-            env={**os.environ, "HOME": str(folder), "no_proxy": "127.0.0.1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        task = {"url": url, "folder": str(folder), "key": key, "visits": list(visits)}
+        found: list[dict[str, Any]] = drive(FOLDER, task)
         return found
 
     return run

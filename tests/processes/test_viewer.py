@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +9,11 @@ import numpy as np
 import pytest
 import shapely
 from pyproj import Transformer
+from support import chromium
 from support.planted import KEY, MEASURES, ORIGIN, PARCEL, PROJECT
 from support.served import City
 
 FOLDER = Path(__file__).parent.parent / "viewer"
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 TO_84 = Transformer.from_crs("EPSG:25832", "OGC:CRS84", always_xy=True)
 WORST = {"serious", "critical"}
 
@@ -33,7 +29,6 @@ def drive(api: str, folder: Path, *, webgl: bool, key: str | None = None) -> dic
     task = {
         "url": api,
         "folder": str(folder),
-        "chromium": CHROMIUM,
         "webgl": webgl,
         "key": key,
         "searches": ["Lange Straße 7", "lange", PARCEL, "südstadt", "gibtesnicht"],
@@ -45,17 +40,7 @@ def drive(api: str, folder: Path, *, webgl: bool, key: str | None = None) -> dic
         "site": {"id": "innen-zeitgleich", "at": lonlat(20, 12), "zoom": 18},
         "zoom": 17,
     }
-    done = subprocess.run(
-        ["node", "drive.mjs", json.dumps(task)],
-        cwd=FOLDER,
-        env={**os.environ, "HOME": str(folder), "no_proxy": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    seen: dict[str, Any] = chromium.drive(FOLDER, task)
     return seen
 
 

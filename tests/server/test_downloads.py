@@ -314,8 +314,7 @@ def test_many_who_ask_for_a_file_wait_for_one_child(own: Client) -> None:
 
 
 def children_of(client: Client) -> list[psutil.Process]:
-    mine = {child.pid for child in client.app.downloads.exports._all}
-    return [each for each in psutil.Process().children() if each.pid in mine]
+    return [psutil.Process(pid) for pid in client.app.downloads.exports.children.pids]
 
 
 def test_a_killed_child_costs_one_answer(own: Client) -> None:
