@@ -76,7 +76,7 @@ def serve(env: dict[str, str], peers: str, workloads: str, rounds: int, out: str
     """Serve `bench/city` beside the peers and run the workloads in interleaved rounds."""
     ours = subprocess.Popen([STADTGRUND, "serve"], env=env, stdout=subprocess.DEVNULL)
     try:
-        _wait(f"http://127.0.0.1:{PORT}/conformance")
+        waited_for(f"http://127.0.0.1:{PORT}/conformance")
         harness(env, "servers.py", "start", *peers.split(","))
         try:
             servers = peers + ",stadtgrund"
@@ -90,7 +90,8 @@ def serve(env: dict[str, str], peers: str, workloads: str, rounds: int, out: str
     print(f"load average {os.getloadavg()[0]:.1f}, memory of this harness {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
 
 
-def _wait(url: str) -> None:
+def waited_for(url: str) -> None:
+    """Return once a server answers."""
     for _ in range(150):
         try:
             urllib.request.urlopen(url, timeout=2).close()

@@ -35,10 +35,11 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class _Read:
-    """A page and what was asked; `current` as in `Page`."""
+    """A page, what was asked, and how many match where that was known before; `current` as in `Page`."""
 
     query: FeatureQuery
     page: Page
+    known: int | None
 
     @property
     def current(self) -> bool:
@@ -67,17 +68,21 @@ class Items:
 
         async def ask(connection: Connection, published: Published) -> _Read:
             query = asked if published is first else self._query(call, published, form)
-            statement = items.page(query, self.counts.known(query))
-            return _Read(query, items.read_page(query, await execute(connection, statement)))
+            known = self.counts.known(query)
+            statement = items.page(query, known)
+            return _Read(query, items.read_page(query, await execute(connection, statement)), known)
 
         published, found = await read(call, ask, cost_of(asked))
-        return await self._answer(call, published, form, found, await self._matched(call, found.query, found.page))
+        return await self._answer(call, published, form, found, await self._matched(call, found))
 
     def _query(self, call: Call, published: Published, form: str) -> FeatureQuery:
         return params.feature_query(call.query, published, HTML_LIMIT if form == "html" else params.DEFAULT_LIMIT)
 
-    async def _matched(self, call: Call, query: FeatureQuery, page: Page) -> int | None:
+    async def _matched(self, call: Call, found: _Read) -> int | None:
         """Return how many features match, None when that is not known soon."""
+        if found.known is not None:
+            return found.known
+        query, page = found.query, found.page
         cursor, matched = query.cursor, page.matched
         if cursor is None and page.next is None and (page.returned or not query.offset):
             matched = query.offset + page.returned
@@ -86,7 +91,7 @@ class Items:
             return matched
         if cursor and cursor.version == page.version:
             # The page before could not say it: a walk does not ask anew with each page.
-            return cursor.count if cursor.count is not None else self.counts.known(query)
+            return cursor.count
         return await self.counts.matched(call.profile, query)
 
     async def _answer(self, call: Call, published: Published, form: str, found: _Read, matched: int | None) -> Answer:

@@ -33,11 +33,8 @@ class Read(Protocol):
 
 
 async def execute(connection: Connection, statement: Statement) -> Sequence[Any] | None:
-    """Run a statement and return its row.
-
-    One whose plan depends on its values goes the usual way: psycopg never prepares it, and a count may be cancelled in it.
-    """
-    if statement.prepare is None and connection.autocommit:
+    """Run a statement and return its row."""
+    if connection.autocommit:
         return await Prepared.of(connection).row(connection, statement)
     async with connection.cursor() as cursor:
         await cursor.execute(statement.sql, statement.params, prepare=statement.prepare, binary=True)

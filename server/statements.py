@@ -43,6 +43,7 @@ class Prepared:
         self._names: OrderedDict[str, bytes] = OrderedDict()
         self._seen: dict[str, int] = {}
         self._made = 0
+        self._planned_anew = False
 
     @classmethod
     def of(cls, connection: Connection) -> Prepared:
@@ -55,12 +56,18 @@ class Prepared:
     async def row(self, connection: Connection, statement: Statement) -> Sequence[Any] | None:
         """Run a statement whose values are all text, on a connection in autocommit that nobody else uses; return its first row.
 
+        One whose plan depends on its values (`prepare` False) is parsed once too, and planned anew each time.
+
         Raises
         ------
         psycopg.Error
             As a cursor would.
         """
-        values = [str(value).encode() for value in statement.params]
+        values = [value.encode() for value in statement.params]
+        planned_anew = statement.prepare is False
+        if planned_anew != self._planned_anew:
+            await connection.wait(_run(connection, b"SET plan_cache_mode = " + (b"force_custom_plan" if planned_anew else b"auto")))
+            self._planned_anew = planned_anew
         name = self._names.get(statement.sql)
         if name is None:
             name = await self._keep(connection, statement.sql)

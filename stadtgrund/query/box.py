@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["box_condition", "overlap_condition"]
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil, isfinite
 
 import numpy as np
@@ -62,8 +63,9 @@ def _parts(bbox: BBox) -> tuple[Rectangle, ...]:
     return (box,) if xmin <= xmax else ((xmin, ymin, 180.0, ymax), (-180.0, ymin, xmax, ymax))
 
 
+@lru_cache(maxsize=256)
 def _intersects(box: Rectangle, crs: Crs, srid: int) -> Fragment:
-    """Return the condition for a rectangle that lies where the data do.
+    """Return the condition for a rectangle that lies where the data do; kept, as all pages of a walk state the same one.
 
     What lies wholly in `inner`, an upright rectangle inside the transformed box, needs no test of the geometry itself: most rows.
     The CASE keeps PostgreSQL from counting the selectivity of the box twice, and from turning the test into an index scan of its own.
@@ -85,6 +87,7 @@ def _intersects(box: Rectangle, crs: Crs, srid: int) -> Fragment:
     )
 
 
+@lru_cache(maxsize=256)
 def _overlaps(box: Rectangle, crs: Crs, srid: int) -> Fragment:
     outer = shapely.box(*box) if crs.srid == srid else _transformed(box, crs, srid)[0]
     return Fragment("geom && %s::geometry", (ewkb(shapely.box(*outer.bounds), srid),))

@@ -126,6 +126,7 @@ def _geometry_property(node: GeometryProperty) -> Fragment:
 
 
 def _geometry_literal(node: GeometryLiteral) -> Fragment:
+    assert node.ewkb is not None  # `_spatial` knows what becomes of one that lies nowhere
     return Fragment("%s::geometry", (node.ewkb,))
 
 

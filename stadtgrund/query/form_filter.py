@@ -12,11 +12,10 @@ from stadtgrund.query import cql2
 from stadtgrund.query.compile import compile_expression
 from stadtgrund.query.feature import prepared_text
 from stadtgrund.query.relation import Column, Relation
-from stadtgrund.query.statement import Param
 from stadtgrund.query.tile_plan import TilePlan
 
 
-def compile_where(text: str, contract: Contract) -> tuple[str, tuple[Param, ...]]:
+def compile_where(text: str, contract: Contract) -> tuple[str, tuple[str, ...]]:
     """Return a CQL2 text over the declared fields as a condition on the data table, with %s placeholders, and its values.
 
     Raises

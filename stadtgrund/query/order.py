@@ -11,7 +11,7 @@ __all__ = ["Branch", "Key", "Order", "branches", "order_of", "whole_order"]
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stadtgrund.query.statement import TRUE, Fragment, Param, conjunction
+from stadtgrund.query.statement import TRUE, Fragment, conjunction
 from stadtgrund.query.value import SQL_TYPE
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Key:
         """ASC or DESC."""
         return "DESC" if self.descending else "ASC"
 
-    def compare(self, operator: str, value: Param) -> Fragment:
+    def compare(self, operator: str, value: str) -> Fragment:
         """Return `column operator value`, where ">" means later in this key's order."""
         if self.descending:
             operator = operator.replace(">", "<")
@@ -88,24 +88,22 @@ def branches(order: Order, cursor: Cursor | None) -> tuple[Branch, ...]:
         return Branch(filled, head_order), tail
     if cursor.values[0] is None:
         return (Branch(conjunction((null, _from(order, cursor, 1))), head_order),)
-    return Branch(_from_filled(order, cursor), head_order), tail
+    return Branch(_from_filled(order, cursor, cursor.values[0]), head_order), tail
 
 
 def _from_id(order: Order, cursor: Cursor | None) -> Fragment:
     return order.id.compare(">=", cursor.id) if cursor else TRUE
 
 
-def _from_filled(order: Order, cursor: Cursor) -> Fragment:
+def _from_filled(order: Order, cursor: Cursor, value: str) -> Fragment:
     first = order.keys[0]
     if len(order.keys) == 1 and first.descending == order.id.descending:
         operator = "<=" if first.descending else ">="
-        return Fragment(
-            f"({first.sql}, sg_id) {operator} (%s::{SQL_TYPE[first.type]}, %s::{SQL_TYPE[order.id.type]})", (cursor.values[0], cursor.id)
-        )
-    later, same = first.compare(">", cursor.values[0]), first.compare("=", cursor.values[0])
+        return Fragment(f"({first.sql}, sg_id) {operator} (%s::{SQL_TYPE[first.type]}, %s::{SQL_TYPE[order.id.type]})", (value, cursor.id))
+    later, same = first.compare(">", value), first.compare("=", value)
     rest = conjunction((same, _from(order, cursor, 1)))
     # The first condition follows from the second; it is what an index can start at.
-    return conjunction((first.compare(">=", cursor.values[0]), Fragment(f"({later.sql} OR {rest.sql})", later.params + rest.params)))
+    return conjunction((first.compare(">=", value), Fragment(f"({later.sql} OR {rest.sql})", later.params + rest.params)))
 
 
 def _from(order: Order, cursor: Cursor, index: int) -> Fragment:

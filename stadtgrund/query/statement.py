@@ -1,17 +1,15 @@
 """SQL text and its bound values: whole statements, and the fragments that they are made of.
 
 Text is psycopg's: a `%s` a value, a per cent sign doubled. Equal shapes give equal text, so that prepared statements pay off;
-values are sent as text with a cast beside the placeholder, so that the types of a statement do not vary with its values.
+values are text with a cast beside the placeholder, so that the types of a statement do not vary with its values.
 """
 
 from __future__ import annotations
 
-__all__ = ["FALSE", "TRUE", "Fragment", "Param", "Statement", "conjunction", "disjunction", "identifier"]
+__all__ = ["FALSE", "TRUE", "Fragment", "Statement", "conjunction", "disjunction", "identifier"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-type Param = str | float | bool | bytes | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Statement:
     """
 
     sql: str
-    params: tuple[Param, ...] = ()
+    params: tuple[str, ...] = ()
     prepare: bool | None = None
 
 
@@ -31,7 +29,7 @@ class Fragment:
     """A piece of SQL with the values of its placeholders, in order."""
 
     sql: str
-    params: tuple[Param, ...] = ()
+    params: tuple[str, ...] = ()
 
 
 TRUE = Fragment("TRUE")

@@ -99,7 +99,7 @@ def prepared_rows(
         " THEN ST_Affine(f.geom, 1, 0, 0, -1, %s::double precision, %s::double precision)"
         f" ELSE ST_AsMVTGeom(f.geom, %s::box2d, {cut}) END AS geom {condition}"
     )
-    return Fragment(sql, (reach, float(-left), float(top), _box((left, top - UNITS, left + UNITS, top)), reach))
+    return Fragment(sql, (reach, str(-left), str(top), _box((left, top - UNITS, left + UNITS, top)), reach))
 
 
 def units(box: Rectangle, matrices: MatrixSet, level: int) -> Rectangle:

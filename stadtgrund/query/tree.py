@@ -30,7 +30,8 @@ from stadtgrund.query.geometry_literal import geometry_literal
 from stadtgrund.query.lexing import MAX_DEPTH
 from stadtgrund.query.relation import Relation
 
-_GEOMETRY_NAMES = ("geom", "geometry")
+_GEOMETRY = "geometry"
+"""The queryable that is the geometry, whatever its column is called."""
 _SPATIAL: tuple[str, ...] = get_args(SpatialOperator)
 _TEMPORAL: tuple[str, ...] = get_args(TemporalOperator)
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
@@ -88,13 +89,13 @@ class _Reader:
         column = self.relation.by_name.get(name)
         if column:
             return Property(column.type, name)
-        if name in _GEOMETRY_NAMES and self.relation.geometry:
+        if name == _GEOMETRY and self.relation.geometry:
             return GeometryProperty()
         raise InvalidFilter(f"{unknown('property', name, self.known)}.")
 
     @property
     def known(self) -> tuple[str, ...]:
-        return (*self.relation.by_name, *(_GEOMETRY_NAMES[:1] if self.relation.geometry else ()))
+        return (*self.relation.by_name, *((_GEOMETRY,) if self.relation.geometry else ()))
 
     def operation(self, op: str, stated: str, args: object) -> Expression:
         if not isinstance(args, Sequence) or isinstance(args, str):
@@ -148,7 +149,7 @@ class _Reader:
     def spatial(self, op: str, args: Sequence[object]) -> Expression:
         left, right = (self.geometry(arg, op) for arg in args)
         if not isinstance(left, GeometryProperty) and not isinstance(right, GeometryProperty):
-            raise InvalidFilter(f"{op.upper()} compares two geometries of the filter.", remedy=f"Write {op.upper()}(geom, …).")
+            raise InvalidFilter(f"{op.upper()} compares two geometries of the filter.", remedy=f"Write {op.upper()}({_GEOMETRY}, …).")
         return Spatial(cast(Any, op.removeprefix("s_")), left, right)
 
     def geometry(self, tree: object, op: str) -> GeometryProperty | GeometryLiteral:

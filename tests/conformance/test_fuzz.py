@@ -238,7 +238,7 @@ TRICKY: list[dict[str, str]] = [
     {"filter": "name LIKE '%\\'"},
     {"filter": "name = 'a\0b'"},
     {"filter": "((((((((((((((((((((((((((((((nr=1))))))))))))))))))))))))))))))"},
-    {"filter": "S_INTERSECTS(geom, POLYGON((7 51, nan 52, 8 52, 7 51)))"},
+    {"filter": "S_INTERSECTS(geometry, POLYGON((7 51, nan 52, 8 52, 7 51)))"},
     {"bbox": "1e308,1e308,1e309,1e309"},
     {"bbox": "-0,-0,0,0"},
     {"datetime": "9999-12-31T23:59:60Z/.."},

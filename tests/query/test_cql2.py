@@ -71,7 +71,7 @@ FILTERS: list[tuple[str, Callable[[Row], bool]]] = [
     ("art IS NULL", lambda row: row["art"] is None),
     ("art IS NOT NULL", lambda row: row["art"] is not None),
     ("technik IS NULL", lambda row: row["technik"] is None),
-    ("geom IS NULL", lambda row: row["geom"] is None),
+    ("geometry IS NULL", lambda row: row["geom"] is None),
     ("stufe = 9007199254740993", has("stufe", lambda v: v == 2**53 + 1)),
     ("stufe <> 9007199254740992", has("stufe", lambda v: True)),
     ("stufe = -9223372036854775808", has("stufe", lambda v: v == -(2**63))),
@@ -150,7 +150,10 @@ def test_filters_match_something() -> None:
             "T_DURING(zeit, INTERVAL('..', '2024-05-01'))",
             '{"op": "t_during", "args": [{"property": "zeit"}, {"interval": ["..", "2024-05-01"]}]}',
         ),
-        ("S_INTERSECTS(geom, BBOX(7,51,7.2,51.5))", '{"op": "s_intersects", "args": [{"property": "geom"}, {"bbox": [7, 51, 7.2, 51.5]}]}'),
+        (
+            "S_INTERSECTS(geometry, BBOX(7,51,7.2,51.5))",
+            '{"op": "s_intersects", "args": [{"property": "geometry"}, {"bbox": [7, 51, 7.2, 51.5]}]}',
+        ),
         ("zeit > TIMESTAMP('2024-05-01T00:00:00Z')", '{"op": ">", "args": [{"property": "zeit"}, {"timestamp": "2024-05-01T00:00:00Z"}]}'),
         (
             "CASEI(art) = CASEI('x')",
@@ -178,9 +181,9 @@ def test_json_says_the_same(city: Published, text: str, tree: str) -> None:
 def test_spatial(city: Published, operator: str, shape: str) -> None:
     reference = f"ST_{operator}(ST_Transform(geom, 4326), ST_GeomFromText(%s, 4326))"
     expected = city.column(f"SELECT sg_id FROM p_open.flaechen WHERE {reference} ORDER BY sg_id", (shape,))
-    assert ask(city, f"S_{operator}(geom, {shape})", "flaechen") == expected
+    assert ask(city, f"S_{operator}(geometry, {shape})", "flaechen") == expected
     converse = {"WITHIN": "CONTAINS", "CONTAINS": "WITHIN"}.get(operator, operator)
-    assert ask(city, f"S_{converse}({shape}, geom)", "flaechen") == expected
+    assert ask(city, f"S_{converse}({shape}, geometry)", "flaechen") == expected
 
 
 @pytest.mark.parametrize("operator", ["INTERSECTS", "DISJOINT", "WITHIN", "CONTAINS", "EQUALS", "TOUCHES", "OVERLAPS"])
@@ -193,19 +196,19 @@ def test_spatial_far_beyond_the_data(city: Published, operator: str, box: str) -
     bounds = max(west, 5), max(south, 45), max(min(east, 20), 5.1), max(min(north, 60), 45.1)
     reference = f"ST_{operator}(ST_Transform(geom, 4326), ST_MakeEnvelope(%s, %s, %s, %s, 4326))"
     expected = city.column(f"SELECT sg_id FROM p_open.flaechen WHERE {reference} ORDER BY sg_id", bounds)
-    assert ask(city, f"S_{operator}(geom, BBOX({box}))", "flaechen") == expected
+    assert ask(city, f"S_{operator}(geometry, BBOX({box}))", "flaechen") == expected
 
 
 def test_filter_crs_and_its_axis_order(city: Published) -> None:
     crs = {str(crs.srid): crs for crs in supported(25832)[1:]}
-    expected = ask(city, "S_INTERSECTS(geom, BBOX(7.05,51.38,7.15,51.45))", "flaechen")
+    expected = ask(city, "S_INTERSECTS(geometry, BBOX(7.05,51.38,7.15,51.45))", "flaechen")
     assert 20 < len(expected) < 500
-    assert ask(city, "S_INTERSECTS(geom, BBOX(51.38,7.05,51.45,7.15))", "flaechen", crs=crs["4326"]) == expected
+    assert ask(city, "S_INTERSECTS(geometry, BBOX(51.38,7.05,51.45,7.15))", "flaechen", crs=crs["4326"]) == expected
     ring = "51.38 7.05,51.38 7.15,51.45 7.15,51.45 7.05,51.38 7.05"
     assert ask(city, f"S_INTERSECTS(geometry, POLYGON(({ring})))", "flaechen", crs=crs["4258"]) == expected
     box = "ST_MakeEnvelope(365000, 5695000, 370000, 5700000, 25832)"
     native = city.column(f"SELECT sg_id FROM p_open.flaechen WHERE ST_Intersects(geom, {box}) ORDER BY sg_id")
-    assert ask(city, "S_INTERSECTS(geom, BBOX(365000,5695000,370000,5700000))", "flaechen", crs=crs["25832"]) == native
+    assert ask(city, "S_INTERSECTS(geometry, BBOX(365000,5695000,370000,5700000))", "flaechen", crs=crs["25832"]) == native
 
 
 @pytest.mark.parametrize(
@@ -235,7 +238,7 @@ def test_periods_of_two_attributes(city: Published, function: str, expected: int
 
 
 REFUSED = [
-    ("gemeinde = 'x'", "Unknown property 'gemeinde'; known: aktiv, art, geom, kennung"),
+    ("gemeinde = 'x'", "Unknown property 'gemeinde'; known: aktiv, art, geometry, kennung"),
     ("sg_hash = 'x'", "Unknown property 'sg_hash'"),
     ("sqrt(wert) = 2", "Unknown function 'sqrt'; known: ACCENTI, CASEI, DATE"),
     ("pg_sleep(5) = 1", "Unknown function 'pg_sleep'"),
@@ -267,13 +270,13 @@ REFUSED = [
     ("T_AFTER(stufe, DATE('2024-01-01'))", "A temporal function asks for dates and timestamps, not for property 'stufe'"),
     ("T_DURING(tag, INTERVAL('2024-02-01','2024-01-01'))", "An interval of the filter ends before it begins"),
     ("S_INTERSECTS(art, POINT(1 2))", "S_INTERSECTS asks for a geometry, not for property 'art'"),
-    ("S_INTERSECTS(geom, 'x')", "S_INTERSECTS asks for a geometry, not for x"),
+    ("S_INTERSECTS(geometry, 'x')", "S_INTERSECTS asks for a geometry, not for x"),
     ("S_INTERSECTS(POINT(1 2), POINT(1 2))", "compares two geometries of the filter"),
-    ("S_INTERSECTS(geom, POLYGON((0 0,1 1,1 0,0 1,0 0)))", "Self-intersection"),
-    ("S_INTERSECTS(geom, POLYGON((0 0,1 1,1 0)))", "A geometry of the filter is not valid"),
-    ("S_INTERSECTS(geom, LINESTRING(1 2))", "A geometry of the filter is not valid"),
-    ("S_INTERSECTS(geom, BBOX(3,2,1,1))", "each lower corner below its upper corner"),
-    ("S_DWITHIN(geom, POINT(1 2), 5, meters)", "Unknown function 'S_DWITHIN'"),
+    ("S_INTERSECTS(geometry, POLYGON((0 0,1 1,1 0,0 1,0 0)))", "Self-intersection"),
+    ("S_INTERSECTS(geometry, POLYGON((0 0,1 1,1 0)))", "A geometry of the filter is not valid"),
+    ("S_INTERSECTS(geometry, LINESTRING(1 2))", "A geometry of the filter is not valid"),
+    ("S_INTERSECTS(geometry, BBOX(3,2,1,1))", "each lower corner below its upper corner"),
+    ("S_DWITHIN(geometry, POINT(1 2), 5, meters)", "Unknown function 'S_DWITHIN'"),
     ("art = '\ue000'", "private use"),
     ("stufe = 1" + "0" * 400, "out of range"),
     ("x" * 40000, "32768 are allowed"),
@@ -303,9 +306,9 @@ def test_refused(city: Published, text: str, message: str) -> None:
         ('{"op": "in", "args": [{"property": "art"}, "ab"]}', "IN takes a property and a list"),
         ('{"op": "and", "args": []}', "AND has no operands"),
         ('{"op": "t_after", "args": [{"property": "tag"}, {"interval": ["2024-01-01"]}]}', "two ends"),
-        ('{"op": "s_within", "args": [{"property": "geom"}, {"type": "Polygon", "coordinates": 5}]}', "not valid"),
-        ('{"op": "s_within", "args": [{"property": "geom"}, {"type": "Kreis"}]}', "type 'Kreis' is none of"),
-        ('{"op": "s_within", "args": [{"property": "geom"}, {"bbox": [1, "x", 2, 3]}]}', "BBOX has numbers only"),
+        ('{"op": "s_within", "args": [{"property": "geometry"}, {"type": "Polygon", "coordinates": 5}]}', "not valid"),
+        ('{"op": "s_within", "args": [{"property": "geometry"}, {"type": "Kreis"}]}', "type 'Kreis' is none of"),
+        ('{"op": "s_within", "args": [{"property": "geometry"}, {"bbox": [1, "x", 2, 3]}]}', "BBOX has numbers only"),
         ('{"op": "=", "args": [{"property": "stufe"}, ' + "9" * 5000 + "]}", "out of range"),
         ('{"op":"not","args":[' * 500 + "true" + "]}" * 500, "60 levels"),
         ("[" * 10000, "nested too deep"),
@@ -330,7 +333,7 @@ def test_json_refused(city: Published, text: str, message: str) -> None:
         "stufe" + " BETWEEN (1 AND 1) AND 2" * 1300,
         "art = 'x\\' AND (((" + "(" * 5000 + "' AND art = ' ",
         "art = '\\' AND " + "(" * 9000 + "stufe = 1" + ")" * 9000 + " AND art = ''",
-        "S_INTERSECTS(geom, POINT(1 2)) AND " + "(" * 9000 + "aktiv" + ")" * 9000,
+        "S_INTERSECTS(geometry, POINT(1 2)) AND " + "(" * 9000 + "aktiv" + ")" * 9000,
     ],
     ids=lambda text: text[:24],
 )
@@ -357,7 +360,7 @@ def test_one_text_for_one_shape(city: Published) -> None:
 
 
 TOKENS = [
-    *("art", "stufe", "wert", "aktiv", "tag", "zeit", "geom", "technik", "kennung", "fehlt", '"order"', '"'),
+    *("art", "stufe", "wert", "aktiv", "tag", "zeit", "geometry", "technik", "kennung", "fehlt", '"order"', '"'),
     *("=", "<>", "<", ">=", "+", "-", "*", "/", "^", "%", "div", "(", ")", ",", "AND", "OR", "NOT", "IS NULL", "IN", "LIKE", "BETWEEN"),
     *("'a'", "'%'", "''''", "'\\''", "'\\'", "'", "5", "-1", "0", "1e308", "9007199254740993", ".5", "TRUE", "NULL"),
     *(
@@ -394,7 +397,7 @@ trees = st.recursive(
         st.integers(),
         st.floats(allow_nan=False, allow_infinity=False),
         st.text(max_size=5),
-        st.sampled_from(["art", "stufe", "tag", "geom", "x"]).map(lambda name: {"property": name}),
+        st.sampled_from(["art", "stufe", "tag", "geometry", "x"]).map(lambda name: {"property": name}),
         st.sampled_from(
             [{"date": "2024-05-01"}, {"bbox": [7, 51, 8, 52]}, {"interval": ["..", ".."]}, {"type": "Point", "coordinates": [7, 51]}]
         ),

@@ -11,7 +11,7 @@ from stadtgrund.query import compile_where
 
 def test_rows_of_a_form(city: Published) -> None:
     contract = city.deployment.contract("flaechen")
-    text = "art = 'Wald' AND beginn > DATE('2024-06-01') AND S_INTERSECTS(geom, BBOX(-180,-90,180,90))"
+    text = "art = 'Wald' AND beginn > DATE('2024-06-01') AND S_INTERSECTS(geometry, BBOX(-180,-90,180,90))"
     sql, params = compile_where(text, contract)
     assert "%" not in sql.replace("%s", ""), "a client that binds nothing takes a per cent sign as it stands"
     with city.db.connect("owner") as owner:
@@ -23,5 +23,5 @@ def test_rows_of_a_form(city: Published) -> None:
 
 
 def test_only_declared_fields(city: Published) -> None:
-    with pytest.raises(InvalidFilter, match="Unknown property 'sg_revision'; known: art, beginn, ende, geom, schluessel"):
+    with pytest.raises(InvalidFilter, match="Unknown property 'sg_revision'; known: art, beginn, ende, geometry, schluessel"):
         compile_where("sg_revision = 1", city.deployment.contract("flaechen"))

@@ -32,8 +32,8 @@ from stadtgrund.query import cql2, from_pygeofilter
         "stufe = 1 AND (art = 'a' OR art = 'b')",
         "NOT (stufe = 1)",
         "stufe + 1 = 3",
-        "S_INTERSECTS(geom, POINT(7.1 51.4))",
-        "S_WITHIN(geom, POLYGON((7 51,8 51,8 52,7 51)))",
+        "S_INTERSECTS(geometry, POINT(7.1 51.4))",
+        "S_WITHIN(geometry, POLYGON((7 51,8 51,8 52,7 51)))",
         "zeit > TIMESTAMP('2024-05-01T00:00:00Z')",
         "tag = DATE('2024-05-01')",
     ],
@@ -55,7 +55,7 @@ def test_json_tree(city: Published) -> None:
 @pytest.mark.parametrize(
     ("node", "text"),
     [
-        (ast.BBox(ast.Attribute("geom"), 7, 51, 8, 52), "S_INTERSECTS(geom, BBOX(7,51,8,52))"),
+        (ast.BBox(ast.Attribute("geometry"), 7, 51, 8, 52), "S_INTERSECTS(geometry, BBOX(7,51,8,52))"),
         (ast.Like(ast.Attribute("art"), "a%", True, "%", ".", "\\", False), "CASEI(art) LIKE CASEI('a%')"),
         (ast.Like(ast.Attribute("art"), "a*", False, "*", ".", "\\", True), "art NOT LIKE 'a%'"),
         (
@@ -83,7 +83,7 @@ def test_nodes_that_other_parsers_make(city: Published, node: ast.Node, text: st
         (ast.Equal(ast.Attribute("fehlt"), 1), "Unknown property 'fehlt'"),
         (ast.Equal(ast.Function("pg_sleep", [5]), 1), "Unknown function 'pg_sleep'"),
         (ast.Equal(ast.Attribute("stufe"), "x"), "compares property 'stufe'"),
-        (ast.Relate(ast.Attribute("geom"), ast.Attribute("geom"), "T*F**F***"), "uses Relate, which is not known here"),
+        (ast.Relate(ast.Attribute("geometry"), ast.Attribute("geom"), "T*F**F***"), "uses Relate, which is not known here"),
         (ast.Equal(ast.Attribute("tag"), None), "compares with NULL"),
     ],
     ids=["property", "function", "type", "node", "null"],

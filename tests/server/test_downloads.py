@@ -188,7 +188,7 @@ QUERIES = (
     "bbox=6.986,51.433,6.988,51.5",
     "bbox=5700010,360010,5700030,360060&bbox-crs=EPSG:25832&filter=NOT leuchtet",
     "datetime=2012-01-01/2014-12-31",
-    "filter=S_INTERSECTS(geom, POINT(360020 5700020))&filter-crs=EPSG:25832",
+    "filter=S_INTERSECTS(geometry, POINT(360020 5700020))&filter-crs=EPSG:25832",
     "filter=name LIKE '%25=%25' OR name IS NULL",
     "properties=nummer,gross_nr&nummer=3",
     "skipGeometry=true",

@@ -1,0 +1,99 @@
+"""All of a collection in the programs of GIS staff: `python -m bench.bulk [--rounds 3]`.
+
+200,000 points (`trees` of the harness) are fetched whole by GDAL's ogr2ogr and by QGIS from our server, and by ogr2ogr from the
+harness' PostGIS itself, in interleaved rounds; what they were is in bench/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.__main__ import PORT, STADTGRUND, environment, waited_for
+
+LAYER = "trees"
+PAGE = 10_000
+FEATURES = 200_000
+QGIS = """\
+import os, sys, time
+from qgis.core import QgsApplication, QgsVectorLayer
+application = QgsApplication([], False)
+application.initQgis()
+began = time.perf_counter()
+layer = QgsVectorLayer(sys.argv[1], "trees", "OAPIF")
+count = sum(1 for feature in layer.getFeatures() if feature.hasGeometry())
+print(count, time.perf_counter() - began, flush=True)
+os._exit(0)  # QGIS' own end takes the layer's threads away under them
+"""
+
+
+def by_ogr2ogr(source: str, *options: str) -> float:
+    """Return the seconds of a complete copy into a new GeoPackage."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "copy.gpkg"
+        began = time.perf_counter()
+        subprocess.run(["ogr2ogr", "-f", "GPKG", target, source, LAYER, *options], check=True)
+        took = time.perf_counter() - began
+        said = subprocess.run(["ogrinfo", "-so", "-al", target], check=True, capture_output=True, text=True).stdout
+    if f"Feature Count: {FEATURES}" not in said:
+        raise SystemExit(f"{source} gave another number of features than {FEATURES}:\n{said}")
+    return took
+
+
+def by_qgis(source: str) -> float:
+    """Return the seconds from the layer's making to its last feature, in a QGIS that has begun."""
+    with tempfile.TemporaryDirectory() as folder:  # QGIS keeps what it fetched in its profile
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        env |= {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder, "HOME": folder, "no_proxy": "127.0.0.1"}
+        done = subprocess.run(["/usr/bin/python3", "-c", QGIS, source], env=env, check=True, capture_output=True, text=True)
+    count, took = done.stdout.split()[-2:]
+    if int(count) != FEATURES:
+        raise SystemExit(f"QGIS got {count} features instead of {FEATURES}")
+    return float(took)
+
+
+def main() -> int:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.bulk", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    env = environment()
+    database = "PG:host={PGHOST} port={PGPORT} user={PGUSER} dbname={PGDATABASE}".format(**env)
+    gpkg = Path(env["STADTGRUND_DATA"]) / f"{LAYER}.gpkg"
+    if not gpkg.is_file():
+        subprocess.run(["ogr2ogr", "-f", "GPKG", gpkg, database, LAYER], check=True)
+    subprocess.run([STADTGRUND, "load", LAYER], env=env, check=True, stdout=subprocess.DEVNULL)
+    ours = subprocess.Popen([STADTGRUND, "serve"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{PORT}"
+    ways: dict[str, Callable[[], float]] = {
+        "ogr2ogr from PostGIS": lambda: by_ogr2ogr(database),
+        f"ogr2ogr from Stadtgrund, pages of {PAGE}": lambda: by_ogr2ogr(f"OAPIF:{url}", "-oo", f"PAGE_SIZE={PAGE}"),
+        "QGIS from Stadtgrund": lambda: by_qgis(f"url='{url}' typename='{LAYER}' pagingEnabled='true'"),
+    }
+    try:
+        waited_for(f"{url}/collections/{LAYER}")
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(options.rounds):
+            for name, way in ways.items():
+                times[name].append(way())
+    finally:
+        ours.terminate()
+        ours.wait()
+    first = statistics.median(next(iter(times.values())))
+    print("| way | s (median) | times PostGIS | all |\n|---|---:|---:|---|")
+    for name, each in times.items():
+        said = ", ".join(f"{took:.2f}" for took in each)
+        print(f"| {name} | {statistics.median(each):.2f} | {statistics.median(each) / first:.2f} | {said} |")
+    print(f"\n{FEATURES} points, load average {os.getloadavg()[0]:.1f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
