@@ -17,8 +17,8 @@ __all__ = [
 
 import logging
 import os
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from server.answer import Answer, ASGIApp, Message, Receive, Scope, Send
 from server.forwarded import Forwarding, shortened
+from server.loglines import LineHandler
 from server.problems import KNOWN, Unsupported, problem
 from stadtgrund.errors import StadtgrundError, UsageError
 
@@ -53,8 +54,8 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def request_id_of(given: str | None) -> str:
-    """Return the id of a request: the one that it brings when it looks like one, else a new one."""
-    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    """Return the id of a request: the one that it brings when it looks like one, else a new one, which need not be unguessable."""
+    return given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
 _LINE = "%s %s%s %d %d B %.1f ms %s %s [%s]"
@@ -74,6 +75,8 @@ class LogLayer:
 
     def __init__(self, app: ASGIApp, forwarding: Forwarding) -> None:
         self.app, self.forwarding = app, forwarding
+        handlers = logging.getLogger().handlers
+        self._lines = handlers[0] if len(handlers) == 1 and isinstance(handlers[0], LineHandler) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -114,7 +117,10 @@ class LogLayer:
             profile = scope.get("stadtgrund.profile", "-")
             network = shortened(self.forwarding.client(scope))
             said = (scope["method"], scope["path"], f"?{names}" if names else "", status, size, ms, profile, network, request_id)
-            log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, _LINE, said, None))
+            if self._lines:
+                self._lines.take(log.name, _LINE % said)
+            else:
+                log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, _LINE, said, None))
 
     async def _fault(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, document, headers = problem(_Fault("unforeseen"), scope["path"], scope["stadtgrund.request_id"])

@@ -14,7 +14,7 @@ import threading
 import time
 
 from server.app import App, create_app
-from server.loglines import LineFormatter, LineHandler
+from server.loglines import LineHandler
 from stadtgrund.settings import Settings
 
 _LOOK_S = 0.5
@@ -24,9 +24,7 @@ _GRACE_S = 10.0
 
 def application() -> App:
     """Return the application of this worker; the settings are in the environment."""
-    handler = LineHandler(sys.stderr)
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, handlers=[LineHandler(sys.stderr)])
     # Nothing of these stands in a line; asking for them costs more than the rest of it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # documented, and missing in the stubs
