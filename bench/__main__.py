@@ -19,6 +19,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from bench.memory import family, pss_mib
+
 ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT.parent / "shared" / "bench"
 PORT = 8190
@@ -82,6 +84,8 @@ def serve(env: dict[str, str], peers: str, workloads: str, rounds: int, out: str
             servers = peers + ",stadtgrund"
             harness(env, "bench.py", "--servers", servers, "--workloads", workloads, "--rounds", str(rounds), "--out", out)
             harness(env, "report.py", out)
+            parts = [pss_mib(pid) for pid in family(ours.pid)]
+            print(f"\nstadtgrund after the run: {sum(parts):.0f} MiB PSS ({', '.join(f'{part:.0f}' for part in parts)})")
         finally:
             harness(env, "servers.py", "stop")
     finally:

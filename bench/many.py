@@ -26,6 +26,7 @@ from typing import Any
 
 import yaml
 
+from bench.memory import family, pss_mib
 from stadtgrund.catalog import release
 from stadtgrund.catalog.contract import Contract
 
@@ -170,21 +171,12 @@ def _timed(url: str, tag: str = "") -> tuple[bytes, str, float]:
 
 def _idle(pid: int) -> str:
     """Return memory (PSS) of the server's processes, and how much of a core they use while nobody asks: what polling costs."""
-    processes = [pid, *_children(pid)]
-    pss = [_pss(each) / 1024 for each in processes]
+    processes = family(pid)
+    pss = [pss_mib(each) for each in processes]
     before, ticks = time.perf_counter(), sum(map(_ticks, processes))
     time.sleep(10)
     used = (sum(map(_ticks, processes)) - ticks) / os.sysconf("SC_CLK_TCK") / (time.perf_counter() - before)
     return f"PSS {sum(pss):.0f} MiB ({', '.join(f'{each:.0f}' for each in pss)}); idle: {used * 100:.2f} % of a core for the server"
-
-
-def _children(pid: int) -> list[int]:
-    found = [int(each) for task in Path(f"/proc/{pid}/task").iterdir() for each in (task / "children").read_text().split()]
-    return found + [each for child in found for each in _children(child)]
-
-
-def _pss(pid: int) -> int:
-    return sum(int(line.split()[1]) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
 
 
 def _ticks(pid: int) -> int:

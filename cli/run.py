@@ -267,7 +267,7 @@ def _tell(settings: Settings, db: Database, key: Secret | None, *, as_json: bool
         lines += [
             (by_locale("Eine Sammlung", "A collection"), f"{url}/collections/{name}"),
             ("GeoJSON", f"{url}/collections/{name}/items?limit=10"),
-            (by_locale("Kacheln", "Tiles"), f"{url}/collections/{name}/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt"),
+            (by_locale("Kacheln", "Tiles"), f"{url}/collections/{name}/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}"),
         ]
     lines.append(("QGIS", f"{url}/  ({by_locale('WFS / OGC API – Features, Neu', 'WFS / OGC API - Features, New')})"))
     if key:

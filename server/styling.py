@@ -86,7 +86,7 @@ class Styling:
         if collection.tiles:
             # Beside the address of the TileJSON what it says, for clients that would rather not ask for it.
             low, high = collection.tiles.zoom
-            source |= {"tiles": [f"{url}/tiles/{TILEJSON_SET}/{{z}}/{{y}}/{{x}}?f=mvt"], "minzoom": low, "maxzoom": high}
+            source |= {"tiles": [f"{url}/tiles/{TILEJSON_SET}/{{z}}/{{y}}/{{x}}"], "minzoom": low, "maxzoom": high}
             if collection.facts.extent.crs84:
                 source["bounds"] = list(collection.facts.extent.crs84)
         else:

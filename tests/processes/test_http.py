@@ -201,7 +201,7 @@ def test_openapi_has_the_process_and_is_valid(api: str) -> None:
 def test_styles_and_qml(api: str) -> None:
     style = get(api, "/styles/baeume").json()
     source = style["sources"]["baeume"]
-    assert source["tiles"] == [f"{api}/collections/baeume/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt"]
+    assert source["tiles"] == [f"{api}/collections/baeume/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}"]
     assert (source["minzoom"], source["maxzoom"], len(source["bounds"])) == (8, 17, 4)
     qml = get(api, "/styles/baeume?f=qml")
     assert qml.headers["content-type"] == "application/x-qgis-layer-settings" and 'name="Krone [m]"' in qml.text

@@ -103,7 +103,7 @@ def test_the_start_page_has_three_doors(client: Client) -> None:
         assert words in text
     qgis = client.get("/start/qgis?lang=de").text
     assert f"<code>{BASE}</code>" in qgis
-    assert f"{BASE}/collections/gebiete/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}?f=mvt" in qgis
+    assert f"{BASE}/collections/gebiete/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}" in qgis
     developer = client.get("/start/entwicklung").text
     for address in re.findall(r'curl "([^"]+)"', developer):
         assert client.get(address.replace("&amp;", "&")).status_code == 200, address
