@@ -125,3 +125,20 @@ def test_a_connection_keeps_a_bounded_number_of_statements(module_db: Database) 
         await lending.give(held)
 
     lent(module_db, work)
+
+
+def test_a_plan_that_depends_on_values_is_made_for_them(module_db: Database) -> None:
+    async def work(lending: Lending, pool: Pool) -> None:
+        held = await lending.take(5)
+        kept = Prepared.of(held)
+        plans = "SELECT sum(generic_plans)::bigint, sum(custom_plans)::bigint FROM pg_prepared_statements WHERE statement LIKE %s::text"
+        for mark, prepare in (("anew", False), ("once", None)):
+            asked = Statement(f"SELECT count(*), '{mark}' FROM pg_class WHERE oid = %s::oid", ("1259",), prepare)
+            for _ in range(_AFTER + 12):
+                assert await kept.row(held, asked) == (1, mark)
+            found = await kept.row(held, Statement(plans, (f"%'{mark}'%",)))
+            assert found is not None
+            assert (found[0] == 0) == (mark == "anew") and found[1] >= (12 if mark == "anew" else 5)
+        await lending.give(held)
+
+    lent(module_db, work)
