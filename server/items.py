@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from server import links, params, tables
 from server.answer import Answer, as_json, rfc3339
+from server.asked import Asked, Lately
 from server.call import Call
 from server.costs import Cost, cost_of
 from server.counts import Counts
@@ -52,31 +53,33 @@ class Items:
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
         self.counts = Counts()
+        self.lately = Lately()
 
     async def page(self, call: Call) -> Answer:
         """`/collections/{dataset}/items`."""
         published = call.with_items()
         form = call.format(*_FORMATS)
-        asked = self._query(call, published, form)
+        asked = self._asked(call, published, form)
         tag = call.tag(published.digest, MEDIA[form])
         if unchanged := call.unchanged(tag):
             return unchanged
         if call.head:
-            return Answer(200, None, _TYPES[form], (("etag", tag), ("content-crs", f"<{asked.crs.uri}>")))
+            return Answer(200, None, _TYPES[form], (("etag", tag), ("content-crs", f"<{asked.query.crs.uri}>")))
 
         first = published
 
         async def ask(connection: Connection, published: Published) -> _Read:
-            query = asked if published is first else self._query(call, published, form)
-            known = self.counts.known(query)
-            statement = items.page(query, known)
-            return _Read(query, items.read_page(query, await execute(connection, statement)), known)
+            now = asked if published is first else self._asked(call, published, form)
+            known = self.counts.known(now.query)
+            return _Read(now.query, items.read_page(now.query, await execute(connection, now.statement(known))), known)
 
-        published, found = await read(call, ask, cost_of(asked))
+        published, found = await read(call, ask, cost_of(asked.query))
         return await self._answer(call, published, form, found, await self._matched(call, found))
 
-    def _query(self, call: Call, published: Published, form: str) -> FeatureQuery:
-        return params.feature_query(call.query, published, HTML_LIMIT if form == "html" else params.DEFAULT_LIMIT)
+    def _asked(self, call: Call, published: Published, form: str) -> Asked:
+        limit = HTML_LIMIT if form == "html" else params.DEFAULT_LIMIT
+        text = call.scope["query_string"]
+        return self.lately.get(published, text, limit, lambda: params.feature_query(call.query, published, limit))
 
     async def _matched(self, call: Call, found: _Read) -> int | None:
         """Return how many features match, None when that is not known soon."""
