@@ -15,38 +15,13 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from bench.harness import HARNESS, STADTGRUND, environment, harness, served
 from bench.memory import family, pss_mib
 
-ROOT = Path(__file__).resolve().parent.parent
-HARNESS = ROOT.parent / "shared" / "bench"
-PORT = 8190
 PEERS = "stock-uvicorn,tipg,limit,limit-nocount"
 WORKLOADS = "W1,W2,W3,W4,W5,W6,W8,W9,W7-z12,W7-z14,W7-z16"
-STADTGRUND = ROOT / ".venv" / "bin" / "stadtgrund"
-
-
-def environment() -> dict[str, str]:
-    """Return the harness' settings (its `env.sh`) with ours."""
-    script = "set -a; . ./env.sh; env -0"
-    found = subprocess.run(["bash", "-c", script], cwd=HARNESS, check=True, capture_output=True).stdout
-    env = dict(entry.split("=", 1) for entry in found.decode().split("\0") if "=" in entry)
-    work = Path(env["BENCH_HOME"]) / "work"
-    return env | {
-        "STADTGRUND_CONFIG": str(ROOT / "bench" / "city"),
-        "STADTGRUND_DATA": str(work),
-        "STADTGRUND_PORT": str(PORT),
-        "BENCH_EXTRA": f"stadtgrund={PORT}",
-        "STADTGRUND_TILES_MB": "0",  # tiles are measured as they are made, like the peers'
-    }
-
-
-def harness(env: dict[str, str], *words: str) -> None:
-    """Run one of the harness' programs."""
-    subprocess.run([env["BENCH_PY"], *words], cwd=HARNESS, env=env, check=True)
 
 
 def load(env: dict[str, str], rounds: int) -> None:
@@ -76,9 +51,7 @@ def load(env: dict[str, str], rounds: int) -> None:
 
 def serve(env: dict[str, str], peers: str, workloads: str, rounds: int, out: str) -> None:
     """Serve `bench/city` beside the peers and run the workloads in interleaved rounds."""
-    ours = subprocess.Popen([STADTGRUND, "serve"], env=env, stdout=subprocess.DEVNULL)
-    try:
-        waited_for(f"http://127.0.0.1:{PORT}/conformance")
+    with served(env, "/conformance") as ours:
         harness(env, "servers.py", "start", *peers.split(","))
         try:
             servers = peers + ",stadtgrund"
@@ -88,21 +61,7 @@ def serve(env: dict[str, str], peers: str, workloads: str, rounds: int, out: str
             print(f"\nstadtgrund after the run: {sum(parts):.0f} MiB PSS ({', '.join(f'{part:.0f}' for part in parts)})")
         finally:
             harness(env, "servers.py", "stop")
-    finally:
-        ours.terminate()
-        ours.wait()
     print(f"load average {os.getloadavg()[0]:.1f}, memory of this harness {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
-
-
-def waited_for(url: str) -> None:
-    """Return once a server answers."""
-    for _ in range(150):
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise SystemExit(f"{url} does not answer")
 
 
 def main() -> int:

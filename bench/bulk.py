@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.__main__ import PORT, STADTGRUND, environment, waited_for
+from bench.harness import PORT, STADTGRUND, environment, served
 
 LAYER = "trees"
 PAGE = 10_000
@@ -70,22 +70,17 @@ def main() -> int:
     if not gpkg.is_file():
         subprocess.run(["ogr2ogr", "-f", "GPKG", gpkg, database, LAYER], check=True)
     subprocess.run([STADTGRUND, "load", LAYER], env=env, check=True, stdout=subprocess.DEVNULL)
-    ours = subprocess.Popen([STADTGRUND, "serve"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{PORT}"
     ways: dict[str, Callable[[], float]] = {
         "ogr2ogr from PostGIS": lambda: by_ogr2ogr(database),
         f"ogr2ogr from Stadtgrund, pages of {PAGE}": lambda: by_ogr2ogr(f"OAPIF:{url}", "-oo", f"PAGE_SIZE={PAGE}"),
         "QGIS from Stadtgrund": lambda: by_qgis(f"url='{url}' typename='{LAYER}' pagingEnabled='true'"),
     }
-    try:
-        waited_for(f"{url}/collections/{LAYER}")
-        times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    with served(env, f"/collections/{LAYER}"):
         for _ in range(options.rounds):
             for name, way in ways.items():
                 times[name].append(way())
-    finally:
-        ours.terminate()
-        ours.wait()
     first = statistics.median(next(iter(times.values())))
     print("| way | s (median) | times PostGIS | all |\n|---|---:|---:|---|")
     for name, each in times.items():

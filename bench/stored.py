@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench.__main__ import PORT, STADTGRUND, environment, waited_for
+from bench.harness import PORT, STADTGRUND, environment, served, waited_for
 
 TILE = "/collections/buildings/tiles/WebMercatorQuad/16/21872/34002"
 GOAL = 15_000
@@ -47,6 +49,22 @@ def rate(url: str, header: str, seconds: int) -> float:
     return float(found[1])
 
 
+@contextmanager
+def bare_application() -> Iterator[str]:
+    """Have an application that does nothing, in the host that ours runs in; yield its address."""
+    granian = [str(Path(sys.executable).with_name("granian")), "--interface", "asgi", "--workers", "2", "--no-ws", "--log-level", "error"]
+    url = f"http://127.0.0.1:{PORT + 1}/"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "bare.py").write_text(BARE)
+        process = subprocess.Popen([*granian, "--port", str(PORT + 1), "bare:app"], cwd=folder)
+        try:
+            waited_for(url)
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+
+
 def main() -> int:
     """Read the command line and measure; 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench.stored", description=__doc__)
@@ -61,34 +79,22 @@ def main() -> int:
     )
     key = made.stdout.split()[-1]
     ours = f"http://127.0.0.1:{PORT}{TILE}"
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "bare.py").write_text(BARE)
-        granian = [Path(sys.executable).with_name("granian"), "--interface", "asgi", "--workers", "2", "--no-ws", "--log-level", "error"]
-        servers = [
-            subprocess.Popen([STADTGRUND, "serve", "--workers", "2"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
-            subprocess.Popen([*granian, "--port", str(PORT + 1), "bare:app"], cwd=folder),
-        ]
-        try:
-            waited_for(ours)
-            waited_for(f"http://127.0.0.1:{PORT + 1}/")
-            with urllib.request.urlopen(ours) as answer:
-                tag, size = answer.headers["ETag"], len(answer.read())
+    rates: dict[str, list[float]] = {}
+    try:
+        with served(env, TILE), bare_application() as bare, urllib.request.urlopen(ours) as answer:
+            tag, size = answer.headers["ETag"], len(answer.read())
             ways = {
                 f"tile of {size:,} bytes": (ours, ""),
                 "the same with a key": (ours, f"Authorization: Bearer {key}"),
                 "the same compressed (gzip)": (ours, "Accept-Encoding: gzip"),
                 "304": (ours, f"If-None-Match: {tag}"),
-                "bare ASGI application, 3,000 bytes": (f"http://127.0.0.1:{PORT + 1}/", ""),
+                "bare ASGI application, 3,000 bytes": (bare, ""),
             }
-            rates: dict[str, list[float]] = {name: [] for name in ways}
             for _ in range(options.rounds):
                 for name, way in ways.items():
-                    rates[name].append(rate(*way, options.seconds))
-        finally:
-            for server in servers:
-                server.terminate()
-                server.wait()
-            subprocess.run([STADTGRUND, "keys", "revoke", label], env=env, check=True, stdout=subprocess.DEVNULL)
+                    rates.setdefault(name, []).append(rate(*way, options.seconds))
+    finally:
+        subprocess.run([STADTGRUND, "keys", "revoke", label], env=env, check=True, stdout=subprocess.DEVNULL)
     print("| answer | requests/s (median) | lowest | highest |\n|---|---:|---:|---:|")
     for name, each in rates.items():
         print(f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f} | {max(each):,.0f} |")

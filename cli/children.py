@@ -60,8 +60,12 @@ def signals_end_us() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent is killed outright and cannot do so itself."""
+def _belong_to_parent() -> None:
+    """Leave the terminal's Ctrl-C to the parent, which ends us by SIGTERM: Python that is just starting would show where it was.
+
+    And ask Linux to end this process when the parent is killed outright and cannot do so itself.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -86,7 +90,7 @@ class Children:
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if read else None,
-            preexec_fn=_die_with_parent,  # we have no threads that it could catch with a lock
+            preexec_fn=_belong_to_parent,  # we have no threads that it could catch with a lock
         )
         self._all.append(child)
         return child
@@ -101,7 +105,7 @@ class Children:
         """
         while (code := child.poll()) is None:
             self.pause()
-        self._stop.check()  # a Ctrl-C reaches us and it alike
+        self._stop.check()  # what ends us may have ended it too
         return code
 
     def lines(self, child: subprocess.Popen[bytes]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from server.host import Published
+from server.kept import keep
 from stadtgrund.query import items
 from stadtgrund.query.feature_query import FeatureQuery
 from stadtgrund.query.statement import Statement
@@ -43,10 +44,6 @@ class Lately:
         found = self._asked.get(key)
         if found is None:
             found = Asked(read())
-            if len(text) <= _LONGEST:
-                self._asked[key] = found
-                if len(self._asked) > _MOST:
-                    self._asked.popitem(last=False)
-        else:
-            self._asked.move_to_end(key)
+        if len(text) <= _LONGEST:
+            keep(self._asked, key, found, _MOST)
         return found

@@ -17,6 +17,7 @@ import psycopg
 
 from server.costs import Cost
 from server.host import Profile
+from server.kept import keep
 from server.reading import execute
 from stadtgrund.errors import StadtgrundError
 from stadtgrund.query import items
@@ -53,7 +54,7 @@ class Counts:
     def note(self, query: FeatureQuery, matched: int) -> None:
         """Remember how many match in the state that the relation of the query was made from."""
         if query.is_conditional:
-            _keep(self._known, _key(query), matched)
+            keep(self._known, _key(query), matched, _KEPT)
 
     async def matched(self, profile: Profile, query: FeatureQuery) -> int | None:
         """Return how many match; None when that is not known within `COUNT_S`, however busy the database is."""
@@ -76,12 +77,12 @@ class Counts:
                 counted = items.read_count(query, await execute(connection, items.count(query)))
         except (TimeoutError, StadtgrundError, psycopg.Error) as error:  # the page is there and goes without it
             if isinstance(error, TimeoutError):
-                _keep(self._given_up, key, time.monotonic())
+                keep(self._given_up, key, time.monotonic(), _KEPT)
             log.info("%s: not counted: %s %s", query.relation.dataset, type(error).__name__, error)
             return None
         if not counted.current:
             return None
-        _keep(self._known, key, counted.matched)
+        keep(self._known, key, counted.matched, _KEPT)
         return counted.matched
 
     async def close(self) -> None:
@@ -90,13 +91,6 @@ class Counts:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-def _keep[V](kept: OrderedDict[bytes, V], key: bytes, value: V) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > _KEPT:
-        kept.popitem(last=False)
 
 
 def _key(query: FeatureQuery) -> bytes:

@@ -1,8 +1,8 @@
-"""Answers kept by their names, as many as fit into a number of bytes; what was not asked for longest makes room."""
+"""What is kept by its name, as many as fit; what was not asked for longest makes room."""
 
 from __future__ import annotations
 
-__all__ = ["MOST_BYTES", "Kept"]
+__all__ = ["MOST_BYTES", "Kept", "keep"]
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -10,6 +10,14 @@ from collections.abc import Hashable
 from server.answer import Answer
 
 MOST_BYTES = 24 * 2**20
+
+
+def keep[K, V](kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    """Put a value in, as the one used last; of more than `most` the one that was not used for longest goes."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)
 
 
 class Kept:

@@ -75,6 +75,7 @@ class LogLayer:
 
     def __init__(self, app: ASGIApp, forwarding: Forwarding) -> None:
         self.app, self.forwarding = app, forwarding
+        # Where ours is the only one, nobody else waits for records.
         handlers = logging.getLogger().handlers
         self._lines = handlers[0] if len(handlers) == 1 and isinstance(handlers[0], LineHandler) else None
 

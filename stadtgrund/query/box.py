@@ -87,7 +87,6 @@ def _intersects(box: Rectangle, crs: Crs, srid: int) -> Fragment:
     )
 
 
-@lru_cache(maxsize=256)
 def _overlaps(box: Rectangle, crs: Crs, srid: int) -> Fragment:
     outer = shapely.box(*box) if crs.srid == srid else _transformed(box, crs, srid)[0]
     return Fragment("geom && %s::geometry", (ewkb(shapely.box(*outer.bounds), srid),))

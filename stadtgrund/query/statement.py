@@ -10,18 +10,19 @@ __all__ = ["FALSE", "TRUE", "Fragment", "Statement", "conjunction", "disjunction
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One SQL statement, ready for `cursor.execute(sql, params, binary=True)`.
 
-    `prepare` is psycopg's argument of that name: True where the text recurs and its plan does not depend on the values.
+    `prepare` is psycopg's argument of that name: False where the plan depends on the values, so that one for others would mislead.
     """
 
     sql: str
     params: tuple[str, ...] = ()
-    prepare: bool | None = None
+    prepare: Literal[False] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,19 @@ def test_first_run_loads_serves_and_ends_all_with_ctrl_c(home: Home) -> None:
     assert "Traceback" not in (home.folder / "err").read_text()
 
 
+def test_ctrl_c_while_a_child_begins_shows_no_traceback(home: Home) -> None:
+    """A later run serves first, and begins to load while it tells so."""
+    for pause in (0.0, 0.05, 0.15):
+        with home.run() as process:
+            home.until_told(process)
+            time.sleep(pause)
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(60) == 0
+        assert gone(process.pid) == []
+        told = (home.folder / "err").read_text()
+        assert "Traceback" not in told and "Fatal" not in told, told
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_second_run_serves_soon_without_a_key_and_ends_all(number: signal.Signals, home: Home) -> None:
     started = time.monotonic()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FLAECHEN", "PROBEN", "PUNKTE", "ROWS", "ZEIT", "Published"]
+__all__ = ["FLAECHEN", "PROBEN", "PUNKTE", "ROWS", "ZEIT", "Published", "matched"]
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ import psycopg
 
 from stadtgrund.catalog import registry
 from stadtgrund.catalog.collection import Collection
-from stadtgrund.query import Relation
+from stadtgrund.query import FeatureQuery, Relation, items
+from stadtgrund.query.expression import Expression
 from stadtgrund.query.statement import Statement
 from stadtgrund.store.database import Database
 
@@ -157,3 +159,10 @@ class Published:
     def column(self, sql: str, params: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[Any]:
         """Return the first column of a reference query."""
         return [row[0] for row in self.connection.execute(sql, params)]  # type: ignore[arg-type]
+
+
+def matched(city: Published, relation: Relation, expression: Expression | None) -> list[Any]:
+    """Return the ids of the features for which a condition holds."""
+    query = FeatureQuery(relation=relation, limit=1000, filter=expression, properties=(), skip_geometry=True)
+    page = items.read_page(query, city.row(items.page(query)))
+    return [feature["id"] for feature in json.loads(b"[" + page.body + b"]")]

@@ -122,3 +122,14 @@ def client(server: Server, served_db: Database, served_folder: Path) -> Iterator
     made = Client(create_app(settings_for(server, served_db, served_folder)))
     yield made
     made.close()
+
+
+@pytest.fixture
+def own_client(server: Server, db: Database, served_folder: Path) -> Iterator[Client]:
+    """An application over a database of the test's own, with `masten` and `zahlen`."""
+    deployment = registry.read(served_folder, served_folder / "data")
+    for dataset, rows in (("masten", POLES), ("zahlen", FIGURES)):
+        publish_rows(db, deployment, dataset, rows)
+    made = Client(create_app(settings_for(server, db, served_folder)))
+    yield made
+    made.close()
