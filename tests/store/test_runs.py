@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -71,6 +72,13 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.fixture
+def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that finds its dataset being loaded says so at once."""
+    monkeypatch.setattr("stadtgrund.store.runs._OTHERS_S", 0.0)
+
+
+@pytest.mark.usefixtures("without_patience")
 def test_a_second_run_is_refused_and_names_the_process(db: Database, deployment: Deployment) -> None:
     contract = deployment.contract("masten")
     run = begin_run(db, contract)
@@ -86,6 +94,19 @@ def test_a_second_run_is_refused_and_names_the_process(db: Database, deployment:
     assert one(db, "SELECT string_agg(status, ' ' ORDER BY run) FROM meta.run WHERE dataset = 'masten'") == "failed unchanged"
     assert one(db, "SELECT report ->> 'reason' FROM meta.run WHERE run = 1") == "test"
     assert one(db, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+def test_a_second_run_waits_for_one_that_ends_soon(db: Database, deployment: Deployment) -> None:
+    contract = deployment.contract("masten")
+    run = begin_run(db, contract)
+    with ThreadPoolExecutor(1) as other:
+        second = other.submit(begin_run, db, contract)
+        with pytest.raises(TimeoutError):
+            second.result(0.3)
+        end_run(db, run, "unchanged")
+        end_run(db, second.result(10), "unchanged")
+
+    assert one(db, "SELECT array_agg(status ORDER BY run) FROM meta.run") == ["unchanged", "unchanged"]
 
 
 @pytest.mark.parametrize("step", ["staged", "busy", "lock", "table", "indexes", "version", "forms", "published"])
@@ -127,6 +148,7 @@ def test_what_a_killed_run_leaves_is_cleared_by_the_next(
     )
 
 
+@pytest.mark.usefixtures("without_patience")
 def test_a_living_process_is_not_touched(server: Server, db: Database, deployment: Deployment, deployment_folder: Path) -> None:
     process = start_loader(server, db, deployment_folder, "staged")
     try:
