@@ -43,7 +43,7 @@ class Prepared:
         self._names: OrderedDict[str, bytes] = OrderedDict()
         self._seen: dict[str, int] = {}
         self._made = 0
-        self._planned_anew = False
+        self._plans = b""
 
     @classmethod
     def of(cls, connection: Connection) -> Prepared:
@@ -56,7 +56,8 @@ class Prepared:
     async def row(self, connection: Connection, statement: Statement) -> Sequence[Any] | None:
         """Run a statement whose values are all text, on a connection in autocommit that nobody else uses; return its first row.
 
-        One whose plan depends on its values (`prepare` False) is parsed once too, and planned anew each time.
+        One whose plan depends on its values (`prepare` False) is parsed once too, and planned anew each time; any other is planned once,
+        whatever PostgreSQL estimates for its first values.
 
         Raises
         ------
@@ -64,10 +65,10 @@ class Prepared:
             As a cursor would.
         """
         values = [value.encode() for value in statement.params]
-        planned_anew = statement.prepare is False
-        if planned_anew != self._planned_anew:
-            await connection.wait(_run(connection, b"SET plan_cache_mode = " + (b"force_custom_plan" if planned_anew else b"auto")))
-            self._planned_anew = planned_anew
+        plans = b"force_custom_plan" if statement.prepare is False else b"force_generic_plan"
+        if plans != self._plans:
+            await connection.wait(_run(connection, b"SET plan_cache_mode = " + plans))
+            self._plans = plans
         name = self._names.get(statement.sql)
         if name is None:
             name = await self._keep(connection, statement.sql)

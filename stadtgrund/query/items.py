@@ -68,8 +68,8 @@ def page(query: FeatureQuery, matched: int | None = None) -> Statement:
     body, id and keys of that one row more. Read its row with `read_page`. No row: the collection is not published.
 
     `matched`, where it is known, is how many match; it decides how they are looked for, never which.
-    The text depends on the shape of the query only. A plan with a box or filter depends on the values: `prepare` is then False,
-    so that PostgreSQL never settles for a generic one.
+    The text depends on the shape of the query only. Where matches are collected, the best plan depends on the values: `prepare` is then
+    False, so that PostgreSQL never settles for a generic one. A walk has one plan: making it anew took 0.45 ms instead of 0.10 [measured].
     """
     relation = query.relation
     order = order_of(query)
@@ -84,7 +84,7 @@ def page(query: FeatureQuery, matched: int | None = None) -> Statement:
         f"convert_to(coalesce(string_agg({feature.text}, E',\\n'), ''), 'UTF8'){keys} "
         f"FROM ({rows.source.sql}) q{feature.row}) p, {state_of(relation)}"
     ).lstrip()
-    return Statement(sql, rows.first.params + rows.source.params, None if where == TRUE else False)
+    return Statement(sql, rows.first.params + rows.source.params, False if rows.collects else None)
 
 
 def read_page(query: FeatureQuery, row: Sequence[Any] | None) -> Page:

@@ -10,7 +10,7 @@ from __future__ import annotations
 __all__ = ["Rows", "few", "page_rows"]
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 
 from stadtgrund.query.compile import compile_expression
@@ -29,11 +29,15 @@ _NONE = Fragment("")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`source`: a query of the rows in order, behind the WITH clause `first`; `matched`: how many match from the cursor on, or NULL."""
+    """`source`: a query of the rows in order, behind the WITH clause `first`; `matched`: how many match from the cursor on, or NULL.
+
+    `collects` is true where PostgreSQL must find the matches: how it does that best depends on the values asked for.
+    """
 
     source: Fragment
     first: Fragment = _NONE
     matched: str = "NULL::bigint"
+    collects: bool = False
 
 
 def few(query: FeatureQuery) -> int:
@@ -67,7 +71,7 @@ def page_rows(query: FeatureQuery, order: Order, where: Fragment, view: str, col
     bound, left = few(query), _left(query, matched)
     if query.relation.count <= bound or (left is not None and left <= bound):
         collected = Fragment(f"SELECT * FROM found ORDER BY {whole_order(order)}")
-        rows = Rows(_paged(query, [collected]), _found(view, ids, where, parts, query), "(SELECT count(*) FROM found)")
+        rows = Rows(_paged(query, [collected]), _found(view, ids, where, parts, query), "(SELECT count(*) FROM found)", collects=True)
     elif left is not None or query.cursor:  # a page that could not say how many match was of many
         rows = Rows(_paged(query, [_walk(query, order, where, view, ids, part) for part in parts]))
     else:
@@ -77,8 +81,8 @@ def page_rows(query: FeatureQuery, order: Order, where: Fragment, view: str, col
         found = _found(view, ids, where, parts, query)
         counted = f"{found.sql}, counted AS MATERIALIZED (SELECT count(*) AS number FROM (SELECT FROM found LIMIT {bound + 1:d}) n)"
         known = f"(SELECT number FROM counted WHERE number <= {bound:d})"
-        rows = Rows(_paged(query, [collected, *walks]), Fragment(counted, found.params), known)
-    return Rows(_with_columns(rows.source, view, ids, wanted), rows.first, rows.matched)
+        rows = Rows(_paged(query, [collected, *walks]), Fragment(counted, found.params), known, collects=True)
+    return replace(rows, source=_with_columns(rows.source, view, ids, wanted))
 
 
 def _far(query: FeatureQuery, order: Order, view: str, columns: tuple[str, ...]) -> Fragment:

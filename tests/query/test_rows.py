@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg import Connection
+from psycopg import Connection, sql
 from query.city import PROBEN, Published
 from support.deployment import checked, contract_of, write_deployment
 from support.rows import publish_rows
@@ -142,11 +144,17 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def visited(city: Published, query: FeatureQuery, matched: int | None = None) -> int:
-    """The rows that the nodes of the plan took out of tables and indexes, those that a filter removed too."""
+    """The rows that the nodes of the plan took out of tables and indexes, those that a filter removed too; planned as the server has it."""
     statement = items.page(query, matched)
-    with city.connection.transaction():
-        city.connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        ((plan,),) = city.connection.execute("EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) " + statement.sql, statement.params).fetchall()  # type: ignore[call-overload]
+    numbers = count(1)
+    text = re.sub("%([%s])", lambda place: "%" if place[1] == "%" else f"${next(numbers)}", statement.sql)
+    execute = sql.SQL("EXECUTE walk") + (sql.SQL("({})").format(sql.SQL(", ").join(statement.params)) if statement.params else sql.SQL(""))
+    with city.connection.transaction(force_rollback=True):
+        mode = "force_custom_plan" if statement.prepare is False else "force_generic_plan"
+        city.connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        city.connection.execute(f"PREPARE walk AS {text}")  # type: ignore[call-overload]
+        ((plan,),) = city.connection.execute(sql.SQL("EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) ") + execute).fetchall()
+        city.connection.execute("DEALLOCATE walk")
     return sum(
         int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
         for node in nodes(plan[0]["Plan"])
