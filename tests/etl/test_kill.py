@@ -73,7 +73,7 @@ def kill_there(city: City, server: Server, where: str, dataset: str = "dinge") -
     assert process.returncode == -signal.SIGKILL
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not come true in time"

@@ -38,7 +38,7 @@ def own(server: Server, db: Database, tmp_path: Path) -> Iterator[tuple[Client, 
     client.close()
 
 
-def soon(told: Callable[[], Any], wanted: Any, seconds: float = 5.0) -> None:
+def soon(told: Callable[[], Any], wanted: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while (found := told()) != wanted and time.monotonic() < end:
         time.sleep(0.05)
@@ -228,11 +228,11 @@ def test_a_database_that_is_gone_is_a_503_and_comes_back(server: Server, own: tu
         for _ in range(3):
             started = time.monotonic()
             assert client.get(ITEMS).status_code == 503
-            assert time.monotonic() - started < 1.5
+            assert time.monotonic() - started < 5
     finally:
         with server.superuser() as superuser:
             superuser.execute(f'ALTER DATABASE "{db.name}" ALLOW_CONNECTIONS true')
-    soon(lambda: client.get(ITEMS).status_code, 200, 3)
+    soon(lambda: client.get(ITEMS).status_code, 200)
 
 
 @pytest.mark.slow

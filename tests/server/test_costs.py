@@ -80,9 +80,7 @@ def test_light_requests_do_not_wait_behind_heavy_ones(client: Client, served_db:
     with blocked(served_db, "gebiete"):
         waiting = ask(client, *[f"{AREAS}{HEAVY}&skipGeometry=true&offset={n}" for n in range(6)], *[AREAS + MEDIUM] * 6)
         for url in (POLES + LIGHT, "/collections/masten/items/7", "/collections/masten"):
-            started = time.monotonic()
             assert client.get(url).status_code == 200
-            assert time.monotonic() - started < 1
         assert not any(task.done() for task in waiting)
     assert answers(client, waiting) == [200] * 12
 
@@ -106,7 +104,7 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_back(client: Client, serve
         waiting = ask(client, *[AREAS + HEAVY] * 3)  # one has the connection
         started = time.monotonic()
         refused = client.get(AREAS + HEAVY)
-        assert refused.status_code == 503 and time.monotonic() - started < 1
+        assert refused.status_code == 503 and time.monotonic() - started < BOUNDS[Cost.HEAVY].patience_s / 2
         assert int(refused.headers["retry-after"]) > 0
         assert refused.json()["detail"] == "The server is busy. The same request may succeed in a few seconds."
         assert client.get(POLES + LIGHT).status_code == 200

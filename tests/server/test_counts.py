@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,21 +57,17 @@ def test_a_count_is_known_the_second_time(own: Own, monkeypatch: pytest.MonkeyPa
     assert client.json(MANY)["numberMatched"] == 50
     with slow_counts(monkeypatch, 5):
         for url in (MANY, MANY + "&sortby=-hoehe", MANY + "&properties=art", MANY + "&skipGeometry=true"):
-            started = time.monotonic()
             assert client.json(url)["numberMatched"] == 50
-            assert time.monotonic() - started < counts.COUNT_S
 
 
 def test_a_count_that_takes_too_long_is_absent_and_known_later(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _, _ = own
-    with slow_counts(monkeypatch, 0.6):
-        started = time.monotonic()
+    with slow_counts(monkeypatch, 2):
         page = client.json(MANY)
         assert "numberMatched" not in page and page["numberReturned"] == 3
-        assert time.monotonic() - started < counts.COUNT_S + 0.3
         following = client.json(next(link["href"] for link in page["links"] if link["rel"] == "next"))
         assert "numberMatched" not in following
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while "numberMatched" not in (page := client.json(MANY)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -82,13 +79,16 @@ def test_what_takes_far_too_long_is_given_up_for_a_while(own: Own, monkeypatch: 
     monkeypatch.setattr(counts, "_LONGEST_S", 0.2)
     with slow_counts(monkeypatch, 30):
         assert "numberMatched" not in client.json(MANY)
-        time.sleep(0.5)
-        with db.connect("owner") as owner:
+        with db.connect("owner", autocommit=True) as owner:
             running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-            assert owner.execute(running).fetchone() == (0,)
+            deadline = time.monotonic() + 20
+            while owner.execute(running).fetchone() != (0,):
+                assert time.monotonic() < deadline, "the count goes on in the database"
+                client.run(asyncio.sleep(0.05))
+        monkeypatch.setattr(counts, "COUNT_S", 60.0)
         started = time.monotonic()
         assert "numberMatched" not in client.json(MANY)
-        assert time.monotonic() - started < counts.COUNT_S, "it does not even wait"
+        assert time.monotonic() - started < 20, "it does not even wait"
     assert client.json(MANY.replace("10", "11"))["numberMatched"] == 49
 
 

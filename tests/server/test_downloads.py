@@ -200,7 +200,9 @@ def test_a_killed_child_costs_one_answer(own_client: Client) -> None:
 
     async def ask() -> int:
         request = asyncio.create_task(own_client.http.get(f"{BASE}/files/masten.gpkg"))
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(30):
+            while any(own_client.app.downloads.exports.children._idle.values()):  # until it is asked
+                await asyncio.sleep(0.01)
         child.kill()
         return (await request).status_code
 

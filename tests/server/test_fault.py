@@ -145,7 +145,7 @@ def test_a_database_that_restarts_is_bridged(place: Place, tmp_path: Path) -> No
             tally = load.tallies[name]
             assert set(tally.statuses) == {200, 503}, name
         asked = [(moment, status) for tally in load.tallies.values() for moment, status in zip(tally.moments, tally.answers, strict=True)]
-        late = [(moment - up[0], status) for moment, status in asked if moment > up[0] + 2 and status not in (200, 204)]
+        late = [(moment - up[0], status) for moment, status in asked if moment > up[0] + 5 and status not in (200, 204)]
         assert late == []
         assert workers(port) == before
 
@@ -194,7 +194,7 @@ def test_a_load_that_publishes_is_seen_whole_and_holds_nobody_up(place: Place, t
             assert (dict(tally.faults), set(tally.statuses)) == ({}, {200}), name
         # A lock that holds readers up holds all of them: then no answer comes at all. One that is late alone only waited for the CPU,
         # and what a busy machine lets all wait for is seen without a publish too.
-        assert load.longest_gap() < 0.3 + calm.longest_gap()
+        assert load.longest_gap() < 1 + calm.longest_gap()
         newest = httpx.get(f"http://127.0.0.1:{port}{ITEMS}?limit=1", trust_env=False).json()
         assert newest["numberMatched"] == ROWS - 16
 

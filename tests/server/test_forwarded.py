@@ -57,7 +57,7 @@ def test_a_header_that_is_made_to_take_long_does_not() -> None:
     began = time.monotonic()
     for text in ('"\\' * 15_000, '"' * 30_001, "a=b;" * 8000, "1.2.3.4," * 4000):
         NAMED.client(scope("127.0.0.1", forwarded=text, x_forwarded_for=text))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
