@@ -71,7 +71,7 @@ def _check(settings: Settings) -> None:
 
 def _serve(settings: Settings) -> None:
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
@@ -80,6 +80,7 @@ def _serve(settings: Settings) -> None:
         address=settings.server.host,
         port=settings.server.port,
         interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
         workers=settings.server.workers,
         factory=True,
         websockets=False,

@@ -182,6 +182,11 @@ def connect(conninfo: str, *, autocommit: bool) -> psycopg.Connection[Any]:
         reason = str(error).strip().splitlines()[-1]
         # libpq gives no SQLSTATE for a failed login; a server that answers a ping refused us.
         if psycopg.pq.PGconn.ping(conninfo.encode()) == psycopg.pq.Ping.OK:
+            if "could not write init file" in reason:  # PostgreSQL's words for a session that begins on a full disk, in every language
+                raise SetupError(
+                    by_locale("Auf dem Datenträger der Datenbank ist kein Platz mehr.", "The database's disk is full."),
+                    remedy=by_locale("Schaffen Sie Platz und wiederholen Sie den Befehl.", "Make room and repeat the command."),
+                ) from error
             raise SetupError(
                 by_locale(f"Die Datenbank lehnt die Anmeldung ab: {reason}.", f"The database refuses the login: {reason}."),
                 remedy=by_locale("Rollen und Passwörter prüft: stadtgrund db status", "Check the roles: stadtgrund db status"),

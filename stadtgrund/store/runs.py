@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Run", "Status", "begin_run", "end_run"]
 
+import contextlib
 import os
 import socket
 import time
@@ -89,10 +90,10 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
     """
     facts = dict(report or {})
     try:
+        _let_go(run)
         with named(run.dataset), db.connect("owner", autocommit=True, application=f"stadtgrund end {run.dataset}") as owner:
-            _let_go(run.connection)
             owner.execute("SELECT set_config('lock_timeout', %s, false)", (f"{_END_S}s",))  # what cannot be dropped, the next load clears
-            owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", f"{run.dataset}__{run.id}")))
+            owner.execute(_without_staging(run))
             owner.execute(
                 "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s,"
                 " rows_published = coalesce(%s, rows_published), rows_rejected = %s,"
@@ -113,14 +114,24 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
         run.connection.close()
 
 
-def _let_go(connection: psycopg.Connection[Any]) -> None:
-    """End what the load's session was interrupted in: it holds the staging table."""
+def _without_staging(run: Run) -> sql.Composed:
+    return sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", f"{run.dataset}__{run.id}"))
+
+
+def _let_go(run: Run) -> None:
+    """End what the load's session was interrupted in, and drop its staging table: on a disk that it filled nobody can log in."""
+    connection = run.connection
     if connection.closed:
         return
     connection.cancel_safe(timeout=5)
     # A COPY that waits for our next rows does not hear of a cancel: its session ends, and the lock with it.
     if connection.info.transaction_status == TransactionStatus.ACTIVE:
         connection.close()
+        return
+    with contextlib.suppress(psycopg.Error):  # a session that is lost, or that a lock holds up: the owner drops it
+        connection.rollback()
+        connection.execute("SELECT set_config('lock_timeout', '2s', false)")
+        connection.execute(_without_staging(run))
 
 
 def _note_findings(owner: psycopg.Connection[Any], run: Run, findings: Iterable[Mapping[str, Any]]) -> None:

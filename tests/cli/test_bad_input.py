@@ -264,10 +264,10 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
         place.rmdir()
 
 
-@root_only
-def test_a_full_disk_of_the_database(bench: Bench, server: Server, small_disk: Callable[[int], Path]) -> None:
-    place = small_disk(48)
-    inner = place / "tablespace"
+@pytest.fixture
+def small_database(bench: Bench, server: Server, small_disk: Callable[[int], Path]) -> Iterator[Path]:
+    """The bench's database on a disk of 48 MB; the folder of its files."""
+    inner = small_disk(48) / "tablespace"
     inner.mkdir(mode=0o700)
     os.chown(inner, pwd.getpwnam("postgres").pw_uid, -1)
     space = sql.Identifier(f"{bench.db.name}_klein")
@@ -275,21 +275,45 @@ def test_a_full_disk_of_the_database(bench: Bench, server: Server, small_disk: C
     with server.superuser() as connection:
         connection.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, sql.Literal(str(inner))))
         connection.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(name, space))
-    try:
-        before = (bench.data / "dinge.csv").read_bytes()
-        with (bench.data / "dinge.csv").open("w", encoding="utf-8") as rows:
-            rows.write("nr;name\n")
-            rows.writelines(f"{n};{'x' * 200}\n" for n in range(200_000))
-        told = bench.refuses("load", "dinge", code=1, de="Datenträger der Datenbank ist kein Platz mehr", en="the database's disk is full")
-        assert re.search("Version 1", told)
-        bench.still_serves()
-        (bench.data / "dinge.csv").write_bytes(before + b"3;c\n")
-        bench.load("dinge")
-        bench.still_serves(version=2)
-    finally:
-        with server.superuser() as connection:
-            connection.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE pg_default").format(name))
-            connection.execute(sql.SQL("DROP TABLESPACE {}").format(space))
+    yield inner
+    with server.superuser() as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE pg_default").format(name))
+        connection.execute(sql.SQL("DROP TABLESPACE {}").format(space))
+
+
+FULL = {"code": 1, "de": "Datenträger der Datenbank ist kein Platz mehr", "en": "the database's disk is full"}
+
+
+@root_only
+@pytest.mark.usefixtures("small_database")
+def test_a_full_disk_of_the_database(bench: Bench) -> None:
+    before = (bench.data / "dinge.csv").read_bytes()
+    with (bench.data / "dinge.csv").open("w", encoding="utf-8") as rows:
+        rows.write("nr;name\n")
+        rows.writelines(f"{n};{'x' * 200}\n" for n in range(200_000))
+    told = bench.refuses("load", "dinge", **FULL)
+    assert re.search("Version 1", told)
+    bench.still_serves()
+    (bench.data / "dinge.csv").write_bytes(before + b"3;c\n")
+    bench.load("dinge")
+    bench.still_serves(version=2)
+
+
+@root_only
+def test_a_disk_on_which_no_session_can_begin(bench: Bench, small_database: Path) -> None:
+    """A session that begins writes a file of the catalog where there is none; each change of the catalog removes it."""
+    (bench.data / "dinge.csv").write_text("nr;name\n1;a\n")
+    filler = small_database.parent / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    (kept,) = small_database.glob("PG_*/*/pg_internal.init")
+    kept.unlink()
+    bench.refuses("load", "dinge", **FULL)
+    filler.unlink()
+    bench.still_serves()
+    bench.load("dinge")
+    bench.still_serves(version=2)
 
 
 @root_only
