@@ -8,9 +8,11 @@ from __future__ import annotations
 __all__ = ["HTML", "Pages"]
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pygeoapi
 from babel import Locale
@@ -23,6 +25,7 @@ from server.city import TEMPLATES
 from server.host import Snapshot
 from server.sketch import sketch
 from server.texts import GERMAN
+from stadtgrund.query.interval import BERLIN
 
 HTML = "text/html; charset=utf-8"
 """Media type of a page."""
@@ -59,19 +62,32 @@ class Pages:
         made.filters["number"] = lambda value: _number(value, language)
         made.filters["path"] = lambda url: urlsplit(url).path.rstrip("/")
         made.filters["link"] = _link
+        made.filters["day"] = _day
         made.filters["to_json"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
         made.globals["sketch"] = sketch
         return made
 
-    def render(self, template: str, snapshot: Snapshot, language: str, data: Any) -> bytes:
-        """Return the page of a template, with pygeoapi's variables: `config`, `data`, `locale`, `version`."""
-        return self.render_with(snapshot.api.config, template, language, data)
+    def render(self, template: str, snapshot: Snapshot, language: str, data: Any, asked: Mapping[str, str]) -> bytes:
+        """Return the page of a template, with pygeoapi's variables: `config`, `data`, `locale`, `version`.
 
-    def render_with(self, config: Any, template: str, language: str, data: Any) -> bytes:
+        `asked` are the query parameters, which the same page in the other language has too.
+        """
+        return self.render_with(snapshot.api.config, template, language, data, asked)
+
+    def render_with(self, config: Any, template: str, language: str, data: Any, asked: Mapping[str, str]) -> bytes:
         """Return the page of a template with a configuration of pygeoapi's."""
         made = self._environments[language].get_template(template)
-        text = made.render(config=_config(config, language), data=data, locale=language, version=stadtgrund.__version__, build=build())
-        return text.encode()
+        other = "en" if language == "de" else "de"
+        text = made.render(
+            config=_config(config, language),
+            data=data,
+            locale=language,
+            version=stadtgrund.__version__,
+            build=build(),
+            other=other,
+            switch=urlencode({**asked, "f": "html", "lang": other}),
+        )
+        return text.encode(errors="replace")
 
 
 def _config(config: Any, language: str) -> Any:
@@ -84,6 +100,11 @@ def _number(value: Any, language: str) -> str:
         return str(value)
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
     return text.translate(str.maketrans(",.", ".,")) if language == "de" else text
+
+
+def _day(moment: str | None) -> str:
+    """Return the day in Berlin of an RFC 3339 instant; an open end is an ellipsis."""
+    return datetime.fromisoformat(moment).astimezone(BERLIN).date().isoformat() if moment else "…"
 
 
 def _link(address: Any) -> str:

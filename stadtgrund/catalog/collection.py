@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 from stadtgrund.catalog.contract import FieldType, GeometryType, Role, Temporal, Text, Tiles
 from stadtgrund.catalog.styles import Style
 
-PREPARED = 2
+PREPARED = 3
 """The layout of prepared feature text that this code makes and reads (`stadtgrund.store.text_tables`)."""
 
 
@@ -27,6 +27,7 @@ class _Frozen(BaseModel):
 class CollectionField(_Frozen):
     """An attribute as the form shows it.
 
+    `values` is the code list; `open_values`: rows may have other values too, as the contract's rule only reports them.
     `status_of`: this is the status column of that field (ok, suppressed, missing). `source`: its name at the source, where it has
     another only because that one is reserved.
     """
@@ -37,6 +38,7 @@ class CollectionField(_Frozen):
     description: Text | None = None
     unit: str | None = None
     values: dict[str, Text] | None = None
+    open_values: bool = False
     nullable: bool = True
     status_of: str | None = None
     source: str | None = None
@@ -101,7 +103,8 @@ class TileLevel(_Frozen):
 class Facts(_Frozen):
     """What is known of the version that serves. `count` is exact: rows of this form.
 
-    `prepared`: the layout in which its feature text lies ready, 0 = it does not; 1 was one text a feature, 2 is `PREPARED`.
+    `prepared`: the layout in which its feature text lies ready, 0 = it does not; 1 was one text a feature, 2 had rings as the source
+    has them, 3 is `PREPARED`.
     `tiles`: the levels of the geometry that lies ready for tiles, None = none does; zooms without a level have full detail.
     `definition`: hash of what the form shows of which rows, so that a version whose form changes is told from before.
     """

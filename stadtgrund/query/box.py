@@ -10,14 +10,15 @@ from math import ceil, isfinite
 
 import numpy as np
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from stadtgrund.crs import BBox, Crs
 from stadtgrund.errors import InvalidParameter
-from stadtgrund.query.projection import STEP_DEGREES, STEP_METRES, Rectangle, ewkb, extent_in, to_storage, transformer
+from stadtgrund.query.projection import STEP_DEGREES, STEP_METRES, Rectangle, ewkb, extent_in, transformer
 from stadtgrund.query.relation import Relation
 from stadtgrund.query.statement import FALSE, Fragment, disjunction
 
+_SLACK = 0.6
+"""Of the last digit that coordinates are written with: so a feature lies in the box of the coordinates that it is written with."""
 _EVERYWHERE = Fragment("geom IS NOT NULL")
 
 
@@ -40,7 +41,8 @@ def overlap_condition(relation: Relation, bbox: BBox) -> Fragment:
 
 
 def _condition(relation: Relation, bbox: BBox, test: Callable[[Rectangle, Crs, int], Fragment]) -> Fragment:
-    parts = _parts(bbox)
+    slack = _SLACK / 10**bbox.crs.digits
+    parts = [(box[0] - slack, box[1] - slack, box[2] + slack, box[3] + slack) for box in _parts(bbox)]
     extent = extent_in(relation, bbox.crs)
     if relation.geometry is None or extent is None:
         return FALSE
@@ -70,9 +72,6 @@ def _intersects(box: Rectangle, crs: Crs, srid: int) -> Fragment:
     What lies wholly in `inner`, an upright rectangle inside the transformed box, needs no test of the geometry itself: most rows.
     The CASE keeps PostgreSQL from counting the selectivity of the box twice, and from turning the test into an index scan of its own.
     """
-    if box[0] == box[2] or box[1] == box[3]:
-        shape = ewkb(to_storage(_line(box), crs, srid), srid)
-        return Fragment("(geom && %s::geometry AND ST_Intersects(geom, %s::geometry))", (shape, shape))
     if crs.srid == srid:
         outer = inner = shapely.box(*box)
     else:
@@ -90,12 +89,6 @@ def _intersects(box: Rectangle, crs: Crs, srid: int) -> Fragment:
 def _overlaps(box: Rectangle, crs: Crs, srid: int) -> Fragment:
     outer = shapely.box(*box) if crs.srid == srid else _transformed(box, crs, srid)[0]
     return Fragment("geom && %s::geometry", (ewkb(shapely.box(*outer.bounds), srid),))
-
-
-def _line(box: Rectangle) -> BaseGeometry:
-    """Return a box without area as the line or the point that it is; GEOS has no use for a polygon without area."""
-    low, high = box[:2], box[2:]
-    return shapely.Point(low) if low == high else shapely.LineString([low, high])
 
 
 def _transformed(box: Rectangle, crs: Crs, srid: int) -> tuple[shapely.Polygon, Rectangle]:

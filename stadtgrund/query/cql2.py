@@ -61,6 +61,14 @@ def _text(text: str) -> object:
         tree = cql2.parse_text(prepared).to_json()
     except cql2.ParseError as error:
         raise InvalidFilter(f"The filter is not valid CQL2 text: {_where(str(error))}.") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # So the parser reports WKT that it has read and cannot use, and nothing else.
+        raise InvalidFilter(
+            "A geometry of the filter is not valid: it is empty, has a measure, or positions with and without a third coordinate.",
+            remedy="Write it as WKT: POINT(7.1 51.4).",
+        ) from error
     return restore(tree, lifted) if lifted else tree
 
 

@@ -47,6 +47,8 @@ def geometry_text(relation: Relation, crs: Crs) -> str:
     """Return the expression (over alias `q`) of the geometry in `crs`, NULL where there is none."""
     assert relation.geometry
     geom = linear("q.geom", relation)
+    if "Point" not in relation.geometry.type and "Line" not in relation.geometry.type:
+        geom = f"ST_ForcePolygonCCW({geom})"  # RFC 7946, 3.1.6; whatever the source has
     if crs.srid != relation.geometry.srid:
         geom = f"ST_Transform({geom}, {crs.srid:d})"
     if crs.northing_first:

@@ -16,14 +16,16 @@ from shapely.geometry.base import BaseGeometry
 from stadtgrund.crs import Crs
 from stadtgrund.errors import InvalidFilter
 from stadtgrund.query.expression import GeometryLiteral
-from stadtgrund.query.projection import area_of_use, ewkb, extent_in, to_storage
+from stadtgrund.query.projection import MARGIN_DEGREES, MARGIN_METRES, Rectangle, area_of_use, ewkb, extent_in, to_storage
 from stadtgrund.query.relation import Relation
 
 _TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
 
 
-def geometry_literal(stated: Mapping[str, Any], relation: Relation, crs: Crs) -> GeometryLiteral:
+def geometry_literal(stated: Mapping[str, Any], relation: Relation, crs: Crs, *, reaches: bool = False) -> GeometryLiteral:
     """Return the literal of a GeoJSON geometry or of `{"bbox": […]}`, whose coordinates are in the axis order of `crs`.
+
+    `reaches`: it matters that parts of it lie outside of every feature, so that something stands for those which are cut away.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def geometry_literal(stated: Mapping[str, Any], relation: Relation, crs: Crs) ->
         When it is no valid geometry.
     """
     assert relation.geometry
-    if "bbox" in stated:
+    if "type" not in stated:  # a geometry may state its bbox beside its coordinates
         geometry = _box(stated["bbox"], crs)
     else:
         geometry = _geometry(stated)
@@ -44,10 +46,13 @@ def geometry_literal(stated: Mapping[str, Any], relation: Relation, crs: Crs) ->
     if bounds is None:
         return GeometryLiteral(None)
     cut = not shapely.box(*bounds).covers(geometry)
+    dimension = shapely.get_dimensions(geometry)
     if cut:
         geometry = _cut(geometry, shapely.box(*bounds))
     if geometry.is_empty:
         return GeometryLiteral(None)
+    if cut and reaches:
+        geometry = shapely.union_all([geometry, _beside(bounds, dimension, MARGIN_DEGREES if crs.geographic else MARGIN_METRES)])
     return GeometryLiteral(ewkb(to_storage(geometry, crs, relation.geometry.srid), relation.geometry.srid), cut)
 
 
@@ -68,6 +73,13 @@ def _cut(geometry: BaseGeometry, bounds: BaseGeometry) -> BaseGeometry:
     kept = [part for part in found.geoms if shapely.get_dimensions(part) == shapely.get_dimensions(geometry)]
     merged: BaseGeometry = shapely.union_all(kept) if kept else shapely.Point()
     return merged
+
+
+def _beside(bounds: Rectangle, dimension: int, size: float) -> BaseGeometry:
+    """Return a small point, line or area just outside of the bounds."""
+    x, y = bounds[2] + size, bounds[3] + size
+    corner = shapely.box(x, y, x + size, y + size)
+    return corner if dimension == 2 else shapely.LineString([(x, y), (x + size, y + size)]) if dimension == 1 else shapely.Point(x, y)
 
 
 def _refuse(what: str) -> InvalidFilter:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from stadtgrund.errors import InvalidFilter
+from stadtgrund.query.build import moment
 
 MAX_DEPTH = 60
 """Levels of nesting; a filter that people or QGIS write has fewer than ten. The parser's stack ends at some hundreds to thousands."""
@@ -31,15 +32,17 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _WORD_OPERATORS = frozenset({"not", "div", "like", "in", "is", "between"})
+_TIMES = frozenset({"date", "timestamp", "interval"})
 
 
 @dataclass
 class _Level:
-    """Inside one pair of brackets: operators in a row, BETWEENs whose AND is to come, and whether it is a geometry."""
+    """Inside one pair of brackets: operators in a row, BETWEENs whose AND is to come, whether it is a geometry or a time."""
 
     chain: int = 0
     betweens: int = 0
     geometry: bool = False
+    temporal: bool = False
 
 
 class _Nesting:
@@ -52,8 +55,12 @@ class _Nesting:
     def in_geometry(self) -> bool:
         return self.levels[-1].geometry
 
-    def open(self, geometry: bool) -> None:
-        self.levels.append(_Level(geometry=geometry or self.in_geometry))
+    @property
+    def in_time(self) -> bool:
+        return self.levels[-1].temporal
+
+    def open(self, *, geometry: bool = False, temporal: bool = False) -> None:
+        self.levels.append(_Level(geometry=geometry or self.in_geometry, temporal=temporal))
 
     def close(self) -> None:
         self.levels.pop()
@@ -83,16 +90,20 @@ def prepare(text: str) -> tuple[str, tuple[str, ...]]:
     Raises
     ------
     InvalidFilter
-        When it is nested deeper than MAX_DEPTH, or a quote or bracket is not closed.
+        When it is nested deeper than MAX_DEPTH, a quote or bracket is not closed, or a time is none: the parser would give one
+        without a zone, or without seconds, what it lacks.
     """
     if _LIFTED in text:
         raise InvalidFilter("The filter has a character for private use (U+E000).")
     parts, lifted, nesting = list[str](), list[str](), _Nesting()
     before_operand = True  # where a minus is a sign
+    word = ""  # the token before, if it was one
     for token in _TOKEN.finditer(text):
         kind, part = token.lastgroup, token[0]
         match kind:
             case "string":
+                if nesting.in_time and part != "'..'":
+                    moment(part[1:-1])
                 part = re.sub(r"\\(.)", lambda pair: "''" if pair[1] == "'" else pair[0], part, flags=re.DOTALL)
             case "geometry":
                 nesting.open(geometry=True)
@@ -104,7 +115,7 @@ def prepare(text: str) -> tuple[str, tuple[str, ...]]:
             case "operator" if not nesting.in_geometry and not (before_operand and _is_sign(part, text, token.end())):
                 nesting.word(part)
             case None if part == "(":
-                nesting.open(geometry=False)
+                nesting.open(temporal=word in _TIMES)
             case None if part == ")":
                 nesting.close()
             case None if part == ",":
@@ -114,6 +125,7 @@ def prepare(text: str) -> tuple[str, tuple[str, ...]]:
         nesting.check()
         if kind != "space":
             before_operand = kind in ("operator", "geometry") or part in "(,"
+            word = part.lower() if kind == "word" else ""
         parts.append(part)
     return "".join(parts), tuple(lifted)
 

@@ -7,7 +7,7 @@ transformed to UTM is a line.
 
 from __future__ import annotations
 
-__all__ = ["Rectangle", "ewkb", "extent_in", "to_storage", "transformer"]
+__all__ = ["MARGIN_DEGREES", "MARGIN_METRES", "Rectangle", "ewkb", "extent_in", "to_storage", "transformer"]
 
 from functools import lru_cache
 

@@ -33,6 +33,8 @@ from stadtgrund.query.relation import Relation
 _GEOMETRY = "geometry"
 """The queryable that is the geometry, whatever its column is called."""
 _SPATIAL: tuple[str, ...] = get_args(SpatialOperator)
+_REACHING = ("s_overlaps", "s_crosses")
+"""What holds only where a part of the one geometry is not in the other."""
 _TEMPORAL: tuple[str, ...] = get_args(TemporalOperator)
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _ARITHMETIC: Mapping[str, str] = MappingProxyType({"+": "+", "-": "-", "*": "*", "/": "/", "^": "^", "%": "mod", "div": "div"})
@@ -157,12 +159,14 @@ class _Reader:
             raise InvalidFilter(f"{op.upper()} asks for a geometry; the collection {self.relation.dataset!r} has none.")
         match tree:
             case {"bbox": _} | {"type": _}:
-                return geometry_literal(cast(Mapping[str, Any], tree), self.relation, self.crs)
+                return geometry_literal(cast(Mapping[str, Any], tree), self.relation, self.crs, reaches=op in _REACHING)
             case {"property": str(name)}:
                 node = self.attribute(name)
                 if isinstance(node, GeometryProperty):
                     return node
-                raise InvalidFilter(f"{op.upper()} asks for a geometry, not for {build.describe(node)}.", remedy="The geometry is geom.")
+                raise InvalidFilter(
+                    f"{op.upper()} asks for a geometry, not for {build.describe(node)}.", remedy=f"The geometry is {_GEOMETRY}."
+                )
         raise InvalidFilter(f"{op.upper()} asks for a geometry, not for {_shown(tree)}.")
 
     def temporal(self, op: str, args: Sequence[object]) -> Expression:

@@ -18,9 +18,9 @@ Box = tuple[float, float, float, float]
 _BOUND: dict[tuple[FieldType, str], str] = {
     ("datetime", "begin"): "{value}",
     ("datetime", "end"): "{value}",
-    # A day and a year last to their end.
-    ("date", "begin"): "({value})::timestamp AT TIME ZONE 'UTC'",
-    ("date", "end"): "(({value}) + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 second'",
+    # A day and a year last to their end; days are those of Berlin, as in `datetime`.
+    ("date", "begin"): "({value})::timestamp AT TIME ZONE 'Europe/Berlin'",
+    ("date", "end"): "(({value}) + 1)::timestamp AT TIME ZONE 'Europe/Berlin' - interval '1 second'",
     ("integer", "begin"): "make_timestamptz(({value})::integer, 1, 1, 0, 0, 0, 'UTC')",
     ("integer", "end"): "make_timestamptz(({value})::integer, 12, 31, 23, 59, 59, 'UTC')",
 }

@@ -104,14 +104,14 @@ def proben() -> list[dict[str, Any]]:
 
 
 def flaechen() -> list[dict[str, Any]]:
-    """600 areas of 4 to 8 corners, 5 to 300 m wide, some without geometry or with open times."""
+    """600 areas of 4 to 8 corners, 5 to 300 m wide, every third clockwise, some without geometry or with open times."""
     rng = random.Random(8)
     rows = []
     for number in range(600):
         x, y = 360_000 + rng.uniform(0, 20_000), 5_690_000 + rng.uniform(0, 20_000)
         corners = rng.randint(4, 8)
         radius = rng.choice([5, 30, 300])
-        ring = [(x + radius * cos(2 * pi * k / corners), y + radius * sin(2 * pi * k / corners)) for k in range(corners)]
+        ring = [(x + radius * cos(2 * pi * k / corners), y + radius * sin(2 * pi * k / corners)) for k in range(corners)][:: -1 if number % 3 == 0 else 1]
         beginn = rng.choice([date(2024, 1, 1) + timedelta(rng.randrange(700)), None])
         rows.append(
             {

@@ -67,6 +67,22 @@ def test_across_the_antimeridian(city: Published) -> None:
     assert found(city, "flaechen", BBox(170, 50, -170, 52)) == []
 
 
+@pytest.mark.parametrize("code", CRSS)
+def test_a_feature_lies_in_the_box_of_its_own_coordinates(city: Published, code: str) -> None:
+    """They are rounded, the rows are not: each corner of a box, and a box that is a point."""
+    crs = CRSS[code]
+    query = FeatureQuery(relation=city.relation("punkte"), limit=50, crs=crs, properties=())
+    page = items.read_page(query, city.row(items.page(query)))
+    told = [feature for feature in json.loads(b"[" + page.body + b"]") if feature["geometry"]]
+    assert len(told) > 20
+    for feature in told:
+        x, y = feature["geometry"]["coordinates"][:2]
+        if crs.northing_first:
+            x, y = y, x
+        for box in ((x, y, x, y), (x, y, x + 1, y + 1), (x - 1, y - 1, x, y), (x, y - 1, x + 1, y)):
+            assert feature["id"] in found(city, "punkte", BBox(*box, crs)), box
+
+
 def test_a_box_without_area(city: Published) -> None:
     """It is the line or the point that it looks like."""
     centre = "SELECT ST_Centroid(geom) AS c FROM p_open.flaechen WHERE sg_id = 'F07919'"

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import shapely
 from query.city import ROWS, ZEIT, Published, matched
 
 from stadtgrund.crs import CRS84, supported
@@ -185,6 +186,34 @@ def test_spatial_far_beyond_the_data(city: Published, operator: str, box: str) -
     reference = f"ST_{operator}(ST_Transform(geom, 4326), ST_MakeEnvelope(%s, %s, %s, %s, 4326))"
     expected = city.column(f"SELECT sg_id FROM p_open.flaechen WHERE {reference} ORDER BY sg_id", bounds)
     assert ask(city, f"S_{operator}(geometry, BBOX({box}))", "flaechen") == expected
+
+
+@pytest.mark.parametrize("operator", ["INTERSECTS", "DISJOINT", "WITHIN", "TOUCHES", "OVERLAPS", "CROSSES", "CONTAINS", "EQUALS"])
+@pytest.mark.parametrize("kind", ["POLYGON", "LINESTRING", "POINT"])
+def test_spatial_with_a_part_far_away(city: Published, operator: str, kind: str) -> None:
+    """A feature that holds the near part does not hold the whole: it overlaps or crosses it."""
+    point = "SELECT ST_Transform(ST_PointOnSurface(geom), 4326) AS p FROM p_open.flaechen WHERE sg_id = 'F07919'"
+    x, y = city.column(f"SELECT unnest(array[ST_X(p), ST_Y(p)]) FROM ({point}) s")
+    parts = [(x, y, x + 1e-5, y + 1e-5), (2.0, 48.0, 2.1, 48.1)]
+    shape = {
+        "POLYGON": shapely.union_all([shapely.box(*part) for part in parts]),
+        "LINESTRING": shapely.MultiLineString([[part[:2], part[2:]] for part in parts]),
+        "POINT": shapely.MultiPoint([part[:2] for part in parts]),
+    }[kind].wkt
+    reference = f"ST_{operator}(ST_Transform(geom, 4326), ST_GeomFromText(%s, 4326))"
+    expected = city.column(f"SELECT sg_id FROM p_open.flaechen WHERE {reference} ORDER BY sg_id", (shape,))
+    if operator == ("OVERLAPS" if kind == "POLYGON" else "CROSSES"):
+        assert "F07919" in expected
+    assert ask(city, f"S_{operator}(geometry, {shape})", "flaechen") == expected
+    converse = {"WITHIN": "CONTAINS", "CONTAINS": "WITHIN"}.get(operator, operator)
+    assert ask(city, f"S_{converse}({shape}, geometry)", "flaechen") == expected
+
+
+def test_a_geometry_is_not_its_bbox(city: Published) -> None:
+    """GeoJSON may state one beside the coordinates (RFC 7946, 5)."""
+    shape = '{"type": "Polygon", "bbox": [-180, -90, 180, 90], "coordinates": [[[0, 0], [1, 0], [0, 1], [0, 0]]]}'
+    asked = f'{{"op": "s_intersects", "args": [{{"property": "geometry"}}, {shape}]}}'
+    assert ask(city, asked, "flaechen", "cql2-json") == []
 
 
 def test_filter_crs_and_its_axis_order(city: Published) -> None:

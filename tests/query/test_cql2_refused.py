@@ -13,6 +13,18 @@ from query.city import Published, matched
 from stadtgrund.errors import InvalidFilter, InvalidParameter
 from stadtgrund.query import cql2
 
+UNUSABLE = (
+    "POINT EMPTY",
+    "POINT Z EMPTY",
+    "POINT Z(1 2)",
+    "LINESTRING(1 2,3 4 5)",
+    "LINESTRING M(1 2,3 4)",
+    "MULTIPOINT(1 2,3 4 5)",
+    "POLYGON((0 0,1 1 1,1 0,0 0))",
+    "GEOMETRYCOLLECTION(POINT EMPTY)",
+)
+"""WKT that the parser reads and cannot use."""
+
 REFUSED = [
     ("gemeinde = 'x'", "Unknown property 'gemeinde'; known: aktiv, art, geometry, kennung"),
     ("sg_hash = 'x'", "Unknown property 'sg_hash'"),
@@ -45,12 +57,17 @@ REFUSED = [
     ("stufe = 1; DROP TABLE x", "is not valid CQL2 text"),
     ("T_AFTER(stufe, DATE('2024-01-01'))", "A temporal function asks for dates and timestamps, not for property 'stufe'"),
     ("T_DURING(tag, INTERVAL('2024-02-01','2024-01-01'))", "An interval of the filter ends before it begins"),
-    ("S_INTERSECTS(art, POINT(1 2))", "S_INTERSECTS asks for a geometry, not for property 'art'"),
+    ("S_INTERSECTS(art, POINT(1 2))", "S_INTERSECTS asks for a geometry, not for property 'art' (string). The geometry is geometry."),
     ("S_INTERSECTS(geometry, 'x')", "S_INTERSECTS asks for a geometry, not for x"),
     ("S_INTERSECTS(POINT(1 2), POINT(1 2))", "compares two geometries of the filter"),
     ("S_INTERSECTS(geometry, POLYGON((0 0,1 1,1 0,0 1,0 0)))", "Self-intersection"),
     ("S_INTERSECTS(geometry, POLYGON((0 0,1 1,1 0)))", "A geometry of the filter is not valid"),
     ("S_INTERSECTS(geometry, LINESTRING(1 2))", "A geometry of the filter is not valid"),
+    *((f"S_INTERSECTS(geometry, {shape})", "A geometry of the filter is not valid: it is empty, has a measure, or") for shape in UNUSABLE),
+    ("zeit = TIMESTAMP('2024-01-01T10:00:00')", "'2024-01-01T10:00:00' is not a date or timestamp"),
+    ("zeit > TIMESTAMP ('2024-01-01T10Z')", "'2024-01-01T10Z' is not a date or timestamp"),
+    ("zeit < TIMESTAMP('2024-01-01 10:00:00Z')", "is not a date or timestamp"),
+    ("T_DURING(zeit, INTERVAL('2024-01-01T10:00:00', '..'))", "is not a date or timestamp"),
     ("S_INTERSECTS(geometry, BBOX(3,2,1,1))", "each lower corner below its upper corner"),
     ("S_DWITHIN(geometry, POINT(1 2), 5, meters)", "Unknown function 'S_DWITHIN'"),
     ("art = '\ue000'", "private use"),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import shapely
 from query.city import PROBEN, ROWS, Published
 from support.rows import publish_rows
 
@@ -69,7 +70,7 @@ def test_geometry_in_each_crs(city: Published, crs: Crs) -> None:
     found = features(city, FeatureQuery(relation=relation, limit=1000, crs=crs))
     flip = "ST_FlipCoordinates" if crs.northing_first else ""
     reference = city.column(
-        f"SELECT ST_AsGeoJSON({flip}(ST_Transform(geom, {crs.srid})), 12, 0)::jsonb FROM p_open.flaechen ORDER BY sg_id"
+        f"SELECT ST_AsGeoJSON({flip}(ST_Transform(ST_ForcePolygonCCW(geom), {crs.srid})), 12, 0)::jsonb FROM p_open.flaechen ORDER BY sg_id"
     )
     tolerance = 1e-8 if crs.geographic else 1e-3
     for feature, told in zip(found, reference, strict=True):
@@ -77,6 +78,18 @@ def test_geometry_in_each_crs(city: Published, crs: Crs) -> None:
         if told:
             pairs = zip(feature["geometry"]["coordinates"][0], told["coordinates"][0], strict=True)
             assert all(abs(float(a) - b) <= tolerance for left, right in pairs for a, b in zip(left, right, strict=True))
+
+
+def test_outer_rings_run_counterclockwise(city: Published) -> None:
+    """RFC 7946, 3.1.6; the rows have them as their source had."""
+    stored = city.column("SELECT ST_IsPolygonCCW(geom) FROM p_open.flaechen WHERE geom IS NOT NULL")
+    assert False in stored
+    for crs in (CRS84, storage(25832)):
+        shapes = [feature["geometry"] for feature in features(city, FeatureQuery(relation=city.relation("flaechen"), limit=1000, crs=crs))]
+        rings = [[ring["coordinates"][0], *ring["coordinates"][1:]] for ring in shapes if ring]
+        assert len(rings) == len(stored)
+        for outer, *holes in rings:
+            assert shapely.LinearRing(outer).is_ccw and not any(shapely.LinearRing(hole).is_ccw for hole in holes)
 
 
 def test_attributes_are_chosen_and_the_geometry_is_left_out(city: Published) -> None:
