@@ -17,6 +17,7 @@ from stadtgrund.catalog import registry
 from stadtgrund.catalog.collection import Collection, Extent, JoinFacts
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import Busy, LoadStopped, NotFound
+from stadtgrund.query.interval import BERLIN
 from stadtgrund.store import releases, versions
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import LoadFacts, StoredFile, begin_run, current, end_run, history, publish, rollback, withdraw
@@ -62,8 +63,8 @@ def test_publish_shows_rows_and_facts_to_a_profile(db: Database, deployment: Dep
     assert state is not None
     assert (state.form, state.facts.version, state.facts.count) == ("full", 1, 3)
     assert state.facts.extent.storage == (360000, 5700000, 361000, 5701000)
-    assert state.facts.extent.begin is not None and state.facts.extent.begin.isoformat() == "2020-05-01T00:00:00+00:00"
-    assert state.facts.extent.end is not None and state.facts.extent.end.isoformat() == "2021-05-01T23:59:59+00:00"
+    assert state.facts.extent.begin is not None and state.facts.extent.begin.isoformat() == "2020-04-30T22:00:00+00:00"
+    assert state.facts.extent.end is not None and state.facts.extent.end.isoformat() == "2021-05-01T21:59:59+00:00"
 
 
 def test_the_extent_in_crs84_is_that_of_the_transformed_rows(db: Database, deployment: Deployment) -> None:
@@ -93,7 +94,7 @@ def test_an_interval_with_an_open_end_has_an_open_extent(db: Database, deploymen
 
     state = state_of(db, "open", "gebiete")
     assert state is not None and state.facts.extent.begin is not None
-    assert state.facts.extent.begin.year == 2020
+    assert state.facts.extent.begin.astimezone(BERLIN).year == 2020
     assert state.facts.extent.end is None
 
 
@@ -118,7 +119,7 @@ def test_the_extent_in_time(
     state = state_of(db, "open", "gebiete")
     assert state is not None
     extent = state.facts.extent
-    assert (extent.begin and f"{extent.begin:%Y-%m-%d}", extent.end and f"{extent.end:%Y-%m-%d}") == (begin, end)
+    assert [moment and moment.astimezone(BERLIN).date().isoformat() for moment in (extent.begin, extent.end)] == [begin, end]
 
 
 def test_numbers_rise_and_an_unchanged_row_keeps_its_revision(db: Database, deployment: Deployment) -> None:
