@@ -1,7 +1,7 @@
 """A child process that checks projects: `python -m processes PROFILE`, one JSON request a line in, one JSON answer a line out.
 
 It reads through the profile's own role. An answer is `{"media_type": …, "body": …}` or `{"error": <class>, "what": …, "remedy": …}`,
-for a wrong input `{"error": "InvalidInput", "parameter": [name, value, allowed]}`. It ends at the end of its input.
+for a wrong input `{"error": "InvalidInput", "parameter": [name, value, allowed, fault]}`. It ends at the end of its input.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def answer(
     """Check one project and return the answer."""
     if not isinstance(data, dict):
         raise project.InvalidInput("inputs", type(data).__name__, "ein JSON-Objekt mit " + ", ".join(project.ALLOWED))
+    project.check_text(data, "inputs")
     inputs = project.parse(data, ruleset)
     with conn.transaction():  # one snapshot: every rule sees the same versions
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         seen = view.read(conn, profile, settings.paths.files)
-        result = overlay.check(seen, inputs, ruleset, srid=deployment.srid, city=box(*deployment.box84))
+        result = overlay.check(seen, inputs, ruleset, srid=deployment.srid, city=box(*deployment.box84), registers=deployment.keys)
     if inputs.format == "html":
         return {"media_type": "text/html", "body": sheet.render(result)}
     return {"media_type": "application/json", "body": report.as_json(result)}
@@ -55,7 +56,7 @@ class Checker:
         try:
             return self._checked(data)
         except project.InvalidInput as error:
-            return {"error": "InvalidInput", "parameter": [error.name, error.value, error.allowed]}
+            return {"error": "InvalidInput", "parameter": [error.name, error.value, error.allowed, error.fault]}
         except StadtgrundError as error:
             return {"error": type(error).__name__, "what": error.what, "remedy": error.remedy}
         except psycopg.errors.QueryCanceled:

@@ -17,15 +17,25 @@ from processes import background, rain
 from processes.project import Inputs, Project, resolve
 from processes.report import Hit, Outcome, Report, comma
 from processes.rules import NearRule, RainRule, RootsRule, Ruleset, WorksRule
-from processes.view import View
+from processes.view import View, column
 from stadtgrund.catalog.collection import Collection, CollectionField
+from stadtgrund.catalog.keys import Registers
 from stadtgrund.identity import OPEN
 
 MAX_LISTED = 200
 """Hits that are listed per rule, nearest first; `count` is always exact."""
 
 
-def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: BaseGeometry, now: datetime | None = None) -> Report:
+def check(
+    view: View,
+    inputs: Inputs,
+    ruleset: Ruleset,
+    *,
+    srid: int,
+    city: BaseGeometry,
+    registers: Registers | None = None,
+    now: datetime | None = None,
+) -> Report:
     """Check a project against all rules.
 
     Parameters
@@ -34,6 +44,8 @@ def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: Base
         Storage CRS of the deployment, metric.
     city : shapely geometry
         The city's box in CRS84.
+    registers : Registers, optional
+        Of the deployment, for keys that leave out the Land.
     now : datetime, optional
         When the report is made; the present by default.
 
@@ -42,7 +54,7 @@ def check(view: View, inputs: Inputs, ruleset: Ruleset, *, srid: int, city: Base
     InvalidInput, NotFound
         As `processes.project` says.
     """
-    project = resolve(view, inputs, ruleset, srid, city)
+    project = resolve(view, inputs, ruleset, srid, city, registers)
     row = view.conn.execute(
         """SELECT ST_AsGeoJSON(ST_Transform(p, 4326), 7), ST_AsGeoJSON(p, 2), ST_AsGeoJSON(ST_Buffer(p, %(buffer)s, 16), 2),
                   ST_Area(p), CASE WHEN ST_Dimension(p) = 1 THEN ST_Length(p) ELSE 0 END
@@ -164,9 +176,10 @@ def _vector(
         parameters["own"] = project.own[1]
     days: sql.Composable = sql.SQL("NULL::date AS d1, NULL::date AS d2")
     if isinstance(rule, WorksRule):
-        days = sql.SQL("{}::date AS d1, {}::date AS d2").format(sql.Identifier(rule.begin), sql.Identifier(rule.end))
+        begin, end = (column(collection.field(name)) for name in (rule.begin, rule.end))
+        days = sql.SQL("({})::date AS d1, ({})::date AS d2").format(begin, end)
         conditions.append(_when(rule, project, parameters))
-    shown = [(sql.Identifier(name), sql.Identifier(f"s{number}")) for number, name in enumerate(rule.show)]
+    shown = [(column(collection.field(name)), sql.Identifier(f"s{number}")) for number, name in enumerate(rule.show)]
     # What is listed is chosen first: intersections and GeoJSON of the others would be work for nothing.
     # An invalid geometry that a contract let pass must not end the check of all others.
     statement = sql.SQL(
@@ -211,7 +224,10 @@ def _reach(rule: NearRule | RootsRule | WorksRule, buffer_m: float) -> tuple[sql
 
 
 def _when(rule: WorksRule, project: Project, parameters: dict[str, Any]) -> sql.Composable:
-    """Condition on the days: both ends belong to the works, an open end is open; a project without days is at any time."""
+    """Condition on the days: both ends belong to the works, an open end is open; a project without days is at any time.
+
+    The gap is added to the project's days, as an infinite day cannot be subtracted: from one there is no gap.
+    """
     parameters |= {"begin": project.begin or date.min, "end": project.end or date.max, "gap": rule.gap_days}
     names = {"b": sql.Identifier(rule.begin), "e": sql.Identifier(rule.end)}
     overlap = sql.SQL(
@@ -222,7 +238,8 @@ def _when(rule: WorksRule, project: Project, parameters: dict[str, Any]) -> sql.
     if project.begin is None and project.end is None:
         return sql.SQL("false")
     return sql.SQL(
-        "NOT ({overlap}) AND ({b}::date - %(end)s::date BETWEEN 1 AND %(gap)s OR %(begin)s::date - {e}::date BETWEEN 1 AND %(gap)s)"
+        "NOT ({overlap}) AND ({b}::date BETWEEN %(end)s::date + 1 AND %(end)s::date + %(gap)s::integer"
+        " OR {e}::date BETWEEN %(begin)s::date - %(gap)s::integer AND %(begin)s::date - 1)"
     ).format(overlap=overlap, **names)
 
 
@@ -296,5 +313,5 @@ def _sentence(
     if days:
         parts.append(f"gemeinsame Tage {days[0]:%d.%m.%Y} bis {days[1]:%d.%m.%Y}")
     if gap:
-        parts.append(f"{gap} Tage Abstand")
+        parts.append(f"{gap} {'Tag' if gap == 1 else 'Tage'} Abstand")
     return ", ".join(parts)

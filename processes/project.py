@@ -5,7 +5,7 @@ Inputs come in CRS84. Each fault is an `InvalidInput` in German that says what t
 
 from __future__ import annotations
 
-__all__ = ["Inputs", "InvalidInput", "Project", "parse", "resolve"]
+__all__ = ["Inputs", "InvalidInput", "Project", "check_text", "parse", "resolve"]
 
 import json
 import math
@@ -22,22 +22,36 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from processes.rules import Lookup, Ruleset
-from processes.view import View
+from processes.view import View, column
 from stadtgrund.catalog import keys
 from stadtgrund.errors import InvalidParameter, NotFound, StadtgrundError
+from stadtgrund.language import BadValue
 
 ALLOWED = ("geometry", "baustelle", "flurstueck", "buffer_m", "from", "to", "format")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+_PLAIN = "eine Fläche, deren Rand sich nicht selbst schneidet"
+_HOLES = "eine Fläche, deren Löcher in ihr liegen und einander nicht überdecken"
+_INVALID = {
+    "Self-intersection": ("Der Rand schneidet sich selbst", _PLAIN),
+    "Ring Self-intersection": ("Der Rand berührt sich selbst", _PLAIN),
+    "Too few points in geometry component": ("Zu wenige verschiedene Punkte", "eine Fläche mit mindestens drei verschiedenen Ecken"),
+    "Hole lies outside shell": ("Ein Loch liegt außerhalb der Fläche", _HOLES),
+    "Holes are nested": ("Ein Loch liegt in einem anderen", _HOLES),
+    "Interior is disconnected": ("Löcher zerteilen die Fläche", _HOLES),
+    "Nested shells": ("Eine Teilfläche liegt in einer anderen", "Teilflächen, die einander nicht überdecken"),
+    "Duplicate Rings": ("Zwei Ränder sind gleich", "Ränder, die es nur einmal gibt"),
+}
+"""What GEOS says of invalid geometries: in German, and what is wanted instead."""
 
 
 class InvalidInput(InvalidParameter):
-    """An input of a check is wrong; it is told in German, as it is shown to planners."""
+    """An input of a check is wrong; it is told in German, as it is shown to planners. `fault`: a sentence that says why, if one does."""
 
-    def __init__(self, name: str, value: str, allowed: str) -> None:
-        self.name, self.value, self.allowed = name, value, allowed
+    def __init__(self, name: str, value: str, allowed: str, fault: str = "") -> None:
+        self.name, self.value, self.allowed, self.fault = name, value, allowed, fault
         shown = value if len(value) <= 100 else value[:100] + "…"
-        StadtgrundError.__init__(self, f"Eingabe {name}: „{shown}“ geht nicht.", remedy=f"Erwartet: {allowed}.")
+        StadtgrundError.__init__(self, f"Eingabe {name}: {fault or f'„{shown}“ geht nicht.'}", remedy=f"Erwartet: {allowed}.")
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,28 @@ class Project:
     ewkb: str
     srid: int
     own: tuple[str, str] | None = None
+
+
+def check_text(value: Any, name: str) -> None:
+    """Refuse NUL and halves of surrogate pairs in any text of a JSON value called `name`: JSON can say them, PostgreSQL and UTF-8 cannot.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the text's place, and it with such characters as JSON writes them.
+    """
+    match value:
+        case str():
+            shown = value.encode(errors="backslashreplace").decode().replace("\0", "\\u0000")
+            if shown != value:
+                raise InvalidInput(name or "JSON", shown, "Text aus ganzen Zeichen, ohne U+0000 und ohne halbe Surrogatpaare")
+        case dict():
+            for key, part in value.items():
+                check_text(key, name)
+                check_text(part, f"{name}.{key}" if name else key)
+        case list():
+            for part in value:
+                check_text(part, name)
 
 
 def parse(data: dict[str, Any], ruleset: Ruleset) -> Inputs:
@@ -153,16 +189,24 @@ def _geometry(value: Any, ruleset: Ruleset) -> BaseGeometry:
     if vertices > ruleset.max_vertices:
         raise InvalidInput("geometry", f"{vertices} Stützpunkte", f"höchstens {ruleset.max_vertices} Stützpunkte; bitte vereinfachen")
     if not geometry.is_valid:
-        raise InvalidInput(
-            "geometry",
-            explain_validity(geometry),
-            "eine Fläche, deren Rand sich nicht selbst schneidet; bitte an der genannten Stelle neu zeichnen",
-        )
+        raise InvalidInput("geometry", *_invalidity(geometry))
     return geometry
 
 
-def resolve(view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseGeometry) -> Project:
-    """Find the project's geometry in the storage CRS `srid`; `city` is the city's box in CRS84.
+def _invalidity(geometry: BaseGeometry) -> tuple[str, str]:
+    """Return why a geometry is invalid, with the place that GEOS names, and what is to be drawn instead."""
+    reason, _, place = explain_validity(geometry).partition("[")
+    told, wanted = _INVALID.get(reason, (reason, _PLAIN))
+    where = f" bei {place.removesuffix(']')}" if place else ""
+    if "Polygon" not in geometry.geom_type:
+        wanted = "eine Linie aus mindestens zwei verschiedenen Punkten"
+    return told + where, f"{wanted}; bitte an der genannten Stelle neu zeichnen"
+
+
+def resolve(
+    view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseGeometry, registers: keys.Registers | None = None
+) -> Project:
+    """Find the project's geometry in the storage CRS `srid`; `city` is the city's box in CRS84, `registers` what its key types need.
 
     Raises
     ------
@@ -189,9 +233,9 @@ def resolve(view: View, inputs: Inputs, ruleset: Ruleset, srid: int, city: BaseG
         _limit(row[1], row[2], ruleset)
         return Project("Gezeichnetes Vorhaben", "geometry", None, inputs.begin, inputs.end, row[0], srid)
     if inputs.baustelle is not None:
-        return _looked_up(view, "baustelle", inputs.baustelle, ruleset.baustelle, inputs, ruleset, srid)
+        return _looked_up(view, "baustelle", inputs.baustelle, ruleset.baustelle, inputs, ruleset, srid, registers)
     assert inputs.flurstueck is not None
-    return _looked_up(view, "flurstueck", inputs.flurstueck, ruleset.flurstueck, inputs, ruleset, srid)
+    return _looked_up(view, "flurstueck", inputs.flurstueck, ruleset.flurstueck, inputs, ruleset, srid, registers)
 
 
 def _swapped(geometry: BaseGeometry) -> BaseGeometry:
@@ -215,11 +259,12 @@ def _looked_up(
     inputs: Inputs,
     ruleset: Ruleset,
     srid: int,
+    registers: keys.Registers | None,
 ) -> Project:
     if lookup is None or lookup.collection not in view.collections:
         raise NotFound(f"Eine Suche nach {kind} gibt es hier nicht.", remedy="Geben Sie das Vorhaben als geometry an.")
     collection = view.collections[lookup.collection]
-    names = {field.name for field in collection.fields}
+    names = {field.name: field for field in collection.fields}
     if collection.geometry is None or (lookup.key and lookup.key not in names):
         raise NotFound(f"Eine Suche nach {kind} gibt es hier nicht.", remedy="Geben Sie das Vorhaben als geometry an.")
     place = sql.SQL("ST_Transform(geom, {})").format(sql.Literal(srid))
@@ -231,12 +276,12 @@ def _looked_up(
     ]
     for name in (lookup.title, lookup.begin, lookup.end):
         # A form may lack a field that the rules know: the project is then without it, not an error.
-        columns.append(sql.Identifier(name) if name in names else sql.SQL("NULL"))
+        columns.append(column(names[name]) if name in names else sql.SQL("NULL"))
     conditions: list[sql.Composable] = [sql.SQL("sg_id::text = %s")]
     values = [wanted]
     if lookup.key:
         conditions.append(sql.SQL("{}::text = %s").format(sql.Identifier(lookup.key)))
-        values.append(_normalised(lookup, kind, wanted))
+        values.append(_normalised(lookup, kind, wanted, registers))
     statement = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
         sql.SQL(", ").join(columns), view.relation(collection.id), sql.SQL(" OR ").join(conditions)
     )
@@ -259,10 +304,10 @@ def _date(value: object) -> date | None:
     return value if isinstance(value, date) else None
 
 
-def _normalised(lookup: Lookup, kind: str, wanted: str) -> str:
+def _normalised(lookup: Lookup, kind: str, wanted: str, registers: keys.Registers | None) -> str:
     if not lookup.key_type:
         return wanted
     try:
-        return keys.normalise(lookup.key_type, wanted) or wanted
-    except ValueError as error:
-        raise InvalidInput(kind, wanted, str(error)) from error
+        return keys.normalise(lookup.key_type, wanted, registers) or wanted
+    except BadValue as error:
+        raise InvalidInput(kind, wanted, keys.known(registers)[lookup.key_type], fault=error.args[0]) from error

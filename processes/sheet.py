@@ -16,12 +16,13 @@ from stadtgrund.identity import OPEN, VERWALTUNG
 BERLIN = ZoneInfo("Europe/Berlin")
 COLOURS = {"Konflikt": "#b3261e", "Synergie": "#1b7a3d", "Auflage": "#a15c00", "Hinweis": "#0b5c8a", "Datenlücke": "#5d6b78"}
 MEANING = {
-    "Konflikt": "braucht eine Entscheidung",
-    "Synergie": "gemeinsam bauen prüfen",
-    "Auflage": "ist einzuhalten",
-    "Hinweis": "zur Kenntnis",
-    "Datenlücke": "nicht prüfbar",
+    "Konflikt": (("Konflikt", "braucht eine Entscheidung"), ("Konflikte", "brauchen eine Entscheidung")),
+    "Synergie": (("Synergie", "gemeinsam bauen prüfen"), ("Synergien", "gemeinsam bauen prüfen")),
+    "Auflage": (("Auflage", "ist einzuhalten"), ("Auflagen", "sind einzuhalten")),
+    "Hinweis": (("Hinweis", "zur Kenntnis"), ("Hinweise", "zur Kenntnis")),
+    "Datenlücke": (("Datenlücke", "nicht prüfbar"), ("Datenlücken", "nicht prüfbar")),
 }
+"""What is said beside a number of each class: of one, and of another number."""
 STATES = {
     "empty": "geprüft, nichts gefunden",
     "missing": "Daten liegen nicht vor: keine Aussage",
@@ -56,7 +57,7 @@ footer{margin-top:14px;font-size:12px;color:#44515e;border-top:1px solid #c9d2dc
 def render(report: Report) -> str:
     """Return the page."""
     summary = report.summary()
-    lamps = "".join(f'<div class="lamp {name}"><b>{summary[name]}</b>{name}<br><small>{MEANING[name]}</small></div>' for name in CLASSES)
+    lamps = "".join(_lamp(name, summary[name]) for name in CLASSES)
     hits = sorted((o for o in report.outcomes if o.state == "hit"), key=lambda o: CLASSES.index(o.rule_class))
     rest = [o for o in report.outcomes if o.state != "hit"]
     numbers = {id(hit): str(number) for number, hit in enumerate((hit for o in hits for hit in o.hits[:25]), start=1)}
@@ -76,6 +77,11 @@ Erstellt am {_time(report.created)} {escape(VIEWS.get(report.profile, report.pro
 {escape("Quellen: " + "; ".join(report.attributions) if report.attributions else "")}</footer>
 </main></body></html>
 """
+
+
+def _lamp(name: str, count: int) -> str:
+    noun, meaning = MEANING[name][count != 1]
+    return f'<div class="lamp {name}"><b>{count}</b>{noun}<br><small>{meaning}</small></div>'
 
 
 def _span(begin: date | None, end: date | None) -> str:

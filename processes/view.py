@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["View", "read"]
+__all__ = ["View", "column", "read"]
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from stadtgrund.catalog.collection import Collection
+from stadtgrund.catalog.collection import Collection, CollectionField
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,14 @@ class View:
     def relation(self, collection: str) -> sql.Identifier:
         """Return the collection's view as an identifier."""
         return sql.Identifier("p_" + self.profile, collection)
+
+
+def column(field: CollectionField) -> sql.Composable:
+    """Return the expression of a column's value; a date or moment that is infinite, or beyond what Python knows, is NULL."""
+    name = sql.Identifier(field.name)
+    if field.type not in ("date", "datetime"):
+        return name
+    return sql.SQL("CASE WHEN {name}::date BETWEEN '0001-01-01' AND '9999-12-31' THEN {name} END").format(name=name)
 
 
 def read(conn: psycopg.Connection[Any], profile: str, files: Path) -> View:

@@ -194,7 +194,7 @@ def _schema(field: CollectionField) -> dict[str, Any]:
     if field.description:
         schema["description"] = field.description.de
     schema |= keywords(field.unit)
-    if field.values:
+    if field.values and not field.open_values:
         schema["enum"] = schema["values"] = list(field.values)
     return schema
 

@@ -22,8 +22,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def as_json(value: Any) -> bytes:
-    """Return `value` as compact UTF-8 JSON; `<` stays `<`, NaN is refused."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    r"""Return `value` as compact UTF-8 JSON; `<` stays `<`, half a surrogate pair is written as `\ud800`, NaN is refused."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 _PAGE = b"text/html"

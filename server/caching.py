@@ -2,7 +2,8 @@
 
 A tag is made of the state that the answer was read from, so that it is known before anything is asked of the database,
 and equal for equal requests to two workers. What it stands for: digest of the collection's state (version, form, contract,
-style), build, base URL, request, language and media type; the content coding is a suffix that the compression layer adds.
+style), the deployment's own files, build, base URL, request, language and media type; the content coding is a suffix that the
+compression layer adds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stadtgrund import identity
 NO_STORE = ("cache-control", "no-store")
 _PUBLIC = ("cache-control", "public, max-age=30, must-revalidate")
 _PRIVATE = ("cache-control", "private, no-store")
-_PACKAGES = ("stadtgrund", "server", "providers")
+_PACKAGES = ("stadtgrund", "server", "providers", "processes")
 
 
 def cache_control(profile: str) -> tuple[str, str]:

@@ -15,9 +15,9 @@ from server.compression import coding_of
 from server.host import Profile, Published, Snapshot
 from server.layers import header
 from server.negotiation import choose_format, choose_language
-from server.problems import MethodNotAllowed
+from server.problems import MethodNotAllowed, refused
 from stadtgrund import identity
-from stadtgrund.errors import InvalidParameter, NotFound, UsageError
+from stadtgrund.errors import NotFound, UsageError
 
 _MOST_PARAMETERS = 100
 _ALLOW = "GET, HEAD, OPTIONS"
@@ -74,9 +74,9 @@ class Call:
         found: dict[str, str] = {}
         for name, value in pairs:
             if "\0" in name or "\0" in value:
-                raise InvalidParameter(name.replace("\0", "�"), value.replace("\0", "�"), "text without the character NUL")
+                raise refused(name.replace("\0", "�"), value.replace("\0", "�"), "text without the character NUL")
             if name in found:
-                raise InvalidParameter(name, value, "one value: the parameter is given once")
+                raise refused(name, value, "one value: the parameter is given once")
             found[name] = value
         return found
 
@@ -90,7 +90,7 @@ class Call:
         """
         for name, value in self.query.items():
             if name not in allowed:
-                raise InvalidParameter(name, value, "no such parameter" + (f"; known are {', '.join(allowed)}" if allowed else " here"))
+                raise refused(name, value, "no such parameter" + (f"; known are {', '.join(allowed)}" if allowed else " here"))
 
     def format(self, *offered: tuple[str, str]) -> str:
         """Return the format to answer in: the parameter `f`, else the Accept header, else the first that is offered."""
@@ -127,7 +127,8 @@ class Call:
     def tag(self, digest: str | None, media_type: str, *, worded: bool = True) -> str:
         """Return the ETag of this request's answer, as made from a state with this digest; `worded`: it depends on the language."""
         request = "&".join([f"{name}={value}" for name, value in sorted(self.query.items())])
-        return etag(digest or "", self.snapshot.profile, self.base_url, self.path, request, self.language if worded else "", media_type)
+        own, profile, language = self.profile.city.digest, self.snapshot.profile, self.language if worded else ""
+        return etag(digest or "", own, profile, self.base_url, self.path, request, language, media_type)
 
     def unchanged(self, tag: str) -> Answer | None:
         """Return a 304 when the client has the answer with this tag already."""

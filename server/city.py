@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = ["City"]
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from stadtgrund.catalog.registry import DeploymentFile, Documents, ServerFile
 from stadtgrund.errors import ContractError, Problem
 
 TEMPLATES = Path(__file__).with_name("templates")
+_FILES = ("deployment.yml", "server.yml", "viewer.yml")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class City:
     """The deployment's own templates, which go before ours."""
     sections: Mapping[str, Any]
     """pygeoapi's `server`, `logging` and `metadata` out of server.yml."""
+    digest: str
+    """Of the deployment's own files that answers are made of: other files, other tags."""
 
     @classmethod
     def read(cls, folder: Path) -> City:
@@ -54,7 +58,8 @@ class City:
             server = documents.model(document, ServerFile)
         if city is None or server is None:
             raise ContractError(documents.problems)
-        templates = (server.server.get("templates") or {}).get("path")
+        named = (server.server.get("templates") or {}).get("path")
+        templates = folder / named if named else None
         return cls(
             title=city.title,
             description=city.description or Text(de=f"Offene Geodaten: {city.title.de}", en=f"Open geodata: {city.title.get('en')}"),
@@ -62,8 +67,9 @@ class City:
             owner=city.responsibility.owner or city.contact,
             box84=city.box,
             crs=city.crs,
-            templates=(folder / templates) if templates else None,
+            templates=templates,
             sections={"server": server.server, "logging": server.logging, "metadata": server.metadata},
+            digest=_digest(folder, templates),
         )
 
     def pygeoapi(self, base_url: str, resources: dict[str, Any]) -> dict[str, Any]:
@@ -106,3 +112,11 @@ class City:
             },
             "resources": resources,
         }
+
+
+def _digest(folder: Path, templates: Path | None) -> str:
+    named = [(name, folder / name) for name in _FILES]
+    if templates:
+        named += sorted((path.relative_to(templates).as_posix(), path) for path in templates.rglob("*"))
+    found = [(name, hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in named if path.is_file()]
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]

@@ -29,6 +29,8 @@ _TYPES = (
     "text/",
     "image/svg+xml",
 )
+_AS_IT_IS = {b"content-encoding", b"content-range"}
+"""Headers of what is encoded already, or counted in bytes of the form that is not (RFC 9110, 14.2)."""
 _LONGEST = 500
 """Characters of Accept-Encoding that are looked at."""
 _TILE = "application/vnd.mapbox-vector-tile"
@@ -67,7 +69,7 @@ def _compress(body: bytes, coding: str) -> bytes:
 
 
 class CompressionLayer:
-    """Compresses a whole body; an answer in pieces, or one that is encoded already, passes through."""
+    """Compresses a whole body; an answer in pieces, a range, or one that is encoded already, passes through."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -90,7 +92,7 @@ class CompressionLayer:
                 names = dict(opening["headers"])
                 body = message.get("body", b"")
                 media_type = names.get(b"content-type", b"").decode("latin-1")
-                whole = not message.get("more_body", False) and b"content-encoding" not in names
+                whole = opening["status"] != 206 and not message.get("more_body", False) and not _AS_IT_IS & names.keys()
                 if whole and _compressible(media_type, len(body)):
                     if len(body) >= _OFF_LOOP:
                         body = await asyncio.to_thread(_compress, body, coding)

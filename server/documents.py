@@ -96,7 +96,7 @@ class Documents:
         if kept is None:
             document = await make()
             if form == "html":
-                body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document)
+                body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document, call.query)
             else:
                 body = document if isinstance(document, bytes) else as_json(document)
             kept = Answer(200, body, HTML if form == "html" else media_type, (("content-language", call.language),))

@@ -22,9 +22,9 @@ from server.call import Call
 from server.exporting import Exports, Outdated
 from server.files import Stored
 from server.host import Published
-from stadtgrund.catalog.file_formats import FORMATS, FileFormat, FileName, default_srid, offered, srids
+from stadtgrund.catalog.file_formats import FORMATS, FileFormat, FileName, crs_of, default_srid, offered, srids
 from stadtgrund.catalog.notice import NOTICE_SUFFIX, as_text, notice
-from stadtgrund.crs import CRS84
+from stadtgrund.crs import CRS84, Crs
 from stadtgrund.errors import Busy, InvalidParameter, NotFound
 from stadtgrund.query.where import conditions
 from stadtgrund.settings import Settings
@@ -74,7 +74,7 @@ class Downloads:
             if found and name.endswith(_CHECKSUM):
                 return _text(call, f"{found.sha256}  {found.name}\n", name)
             if found:
-                return self._found(call, published, found)
+                return self._found(call, published, found, crs_of(asked.format, asked.srid) if asked.srid else None)
             if self.exports.going_on(target):
                 return _later(call)
             call.snapshot = await call.profile.refresh()
@@ -88,8 +88,12 @@ class Downloads:
             relation, collection = published.relation, published.collection
             call.only(*_SHAPES, *_CONDITIONS, *params.queryable_names(relation))
             format_ = FORMATS[call.format(*((each.name, each.media_type) for each in offered(collection)))]
-            srid = _srid(call, published, format_)
+            crs = _crs(call, published, format_)
+            srid = crs.srid if crs else None
             asked = {key: value for key, value in sorted(call.query.items()) if key not in ("f", "crs")}
+            northing_first = format_.geographic and crs is not None and crs.srid == CRS84.srid and crs.northing_first
+            if crs and northing_first:
+                asked["crs"] = crs.uri  # the whole file with this SRID is in CRS84
             query = params.feature_query({key: value for key, value in call.query.items() if key != "f"}, published, 1)
             if query.skip_geometry and not format_.tables:
                 raise InvalidParameter("skipGeometry", "true", f"false: a {format_.title} consists of geometries")
@@ -101,7 +105,7 @@ class Downloads:
             said = json.dumps(asked, ensure_ascii=False)
             target = Target.of(collection, format_, srid, said)
             if call.head and not self.shelf.find(target):
-                return Answer(200, None, target.media_type)
+                return Answer(200, None, target.media_type, _content_crs(crs))
             wanted = Excerpt(
                 asked=said,
                 where=where.sql,
@@ -109,6 +113,7 @@ class Downloads:
                 digest=published.digest,
                 properties=query.properties,
                 skip_geometry=query.skip_geometry,
+                northing_first=northing_first,
                 max_bytes=MAX_EXCERPT,
             )
             order = Order(dataset=collection.id, format=format_.name, srid=srid, excerpt=wanted)
@@ -118,13 +123,13 @@ class Downloads:
                 found = None
             if found:
                 asyncio.get_running_loop().call_later(EXCERPT_S + 1, self._sweep)
-                return self._found(call, published, found)
+                return self._found(call, published, found, crs)
             if self.exports.going_on(target):
                 return _later(call)
             call.snapshot = await call.profile.refresh()
         raise Busy(f"Collection {call.places['dataset']!r} is being published.", remedy="Try again in a few seconds.")
 
-    def _found(self, call: Call, published: Published, found: Shelved) -> Answer:
+    def _found(self, call: Call, published: Published, found: Shelved, crs: Crs | None) -> Answer:
         self.shelf.touch(found)
         tag = f'"{found.sha256[:24]}"'
         if unchanged := call.unchanged(tag):
@@ -140,6 +145,7 @@ class Downloads:
             # RFC 9530: of the whole file, also where a range of it is sent.
             ("repr-digest", f"sha-256=:{base64.b64encode(bytes.fromhex(found.sha256)).decode()}:"),
             ("link", ", ".join(links)),
+            *_content_crs(crs),
         )
         return Stored(200, None, found.media_type, headers, found.path)
 
@@ -199,15 +205,20 @@ def _linked(published: Published, format_: FileFormat) -> tuple[int | None, ...]
     return tuple(srid for srid in known if srid == known[0] or (srid == CRS84.srid and not format_.geographic))
 
 
-def _srid(call: Call, published: Published, format_: FileFormat) -> int | None:
-    """Return the SRID of the parameter `crs`, else the format's own."""
+def _crs(call: Call, published: Published, format_: FileFormat) -> Crs | None:
+    """Return the CRS of the parameter `crs`, else the format's own; None without geometry."""
     collection = published.collection
     crs, _, _ = params.item_options(call.query, published.relation)
-    if "crs" not in call.query or collection.geometry is None:
-        return default_srid(collection, format_)
+    default = default_srid(collection, format_)
+    if "crs" not in call.query or default is None:
+        return None if default is None else crs_of(format_, default)
     if crs.srid not in srids(collection, format_):
         raise InvalidParameter("crs", call.query["crs"], f"{CRS84.uri}: {format_.title} knows no other (RFC 7946, section 4)")
-    return crs.srid
+    return CRS84 if format_.only_geographic and crs.northing_first else crs
+
+
+def _content_crs(crs: Crs | None) -> tuple[tuple[str, str], ...]:
+    return (("content-crs", f"<{crs.uri}>"),) if crs else ()
 
 
 def _text(call: Call, text: str, name: str) -> Answer:

@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl
 from server.answer import Scope, as_json
 from server.city import City
 from server.layers import header
-from server.negotiation import choose_format, choose_language
-from server.pages import Pages
-from stadtgrund.errors import StadtgrundError
+from server.negotiation import MEDIA, choose_format, choose_language
+from server.pages import HTML, Pages
+from server.problems import is_secret
+from stadtgrund.errors import InvalidParameter, NotAcceptable
 
 _JSON = "application/problem+json"
 
@@ -27,11 +28,27 @@ class ErrorPage:
     def __call__(self, scope: Scope, document: dict[str, Any]) -> tuple[bytes, str]:
         """Return body and media type."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        try:
-            form = query.get("f") or choose_format(None, header(scope, b"accept"), (("json", "application/json"), ("html", "text/html")))
-            language = choose_language(query.get("lang"), header(scope, b"accept-language"))
-        except StadtgrundError:  # the very thing that the problem is about
-            form, language = "json", "de"
-        if form != "html":
+        if _form(query.get("f"), header(scope, b"accept")) != "html":
             return as_json(document), _JSON
-        return self.pages.render_with(self.config, "exception.html", language, document), "text/html; charset=utf-8"
+        language = _language(query.get("lang"), header(scope, b"accept-language"))
+        asked = {name: value for name, value in query.items() if not is_secret(name)}
+        return self.pages.render_with(self.config, "exception.html", language, document, asked), HTML
+
+
+def _form(wanted: str | None, accept: str | None) -> str:
+    """Return "html" or "json": `f` where it names either of them, else as Accept says, as a browser shows no CSV or tile with an error."""
+    if wanted == "html":
+        return "html"
+    if "json" in MEDIA.get(wanted or "", ""):
+        return "json"
+    try:
+        return choose_format(None, accept, (("json", MEDIA["json"]), ("html", MEDIA["html"])))
+    except NotAcceptable:  # the very thing that the problem is about
+        return "json"
+
+
+def _language(wanted: str | None, accept_language: str | None) -> str:
+    try:
+        return choose_language(wanted, accept_language)
+    except InvalidParameter:  # the same
+        return choose_language(None, accept_language)

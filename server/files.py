@@ -14,9 +14,12 @@ from starlette.responses import FileResponse
 
 from server.answer import Answer, Receive, Scope, Send
 from server.call import Call
+from server.layers import header
+from server.problems import NotSatisfiable
 from stadtgrund.errors import NotFound, SetupError
 
-_RANGES = re.compile(rb"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*")
+_RANGE = r"(\d{1,20}-\d{0,20}|-\d{1,20})"
+_RANGES = re.compile(rf"bytes=\s*{_RANGE}(\s*,\s*{_RANGE})*\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,40 @@ class Stored(Answer):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or the ranges of it that are asked for."""
-        # A range that cannot be read is no range (RFC 9110, 14.2): the whole file.
-        kept = [(name, value) for name, value in scope["headers"] if name != b"range" or _RANGES.fullmatch(value)]
-        response = FileResponse(self.path, headers=dict(self.headers), media_type=self.media_type, stat_result=self.path.stat())
-        await response({**scope, "headers": kept}, receive, send)
+        found = self.path.stat()
+        response = FileResponse(self.path, headers=dict(self.headers), media_type=self.media_type, stat_result=found)
+        modified = response.headers["last-modified"]
+        # That time and no later one: after a rollback the file is an older one than the client's.
+        if header(scope, b"if-none-match") is None and header(scope, b"if-modified-since") == modified:
+            kept = [(name, value) for name, value in self.headers if name in ("etag", "cache-control")]
+            await Answer(304, None, None, (*kept, ("last-modified", modified)))(scope, receive, send)
+            return
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        if header(scope, b"if-range") in (None, response.headers["etag"], modified):
+            asked = _ranges(header(scope, b"range") or "", found.st_size)
+            headers += [(b"range", asked)] if asked else []
+        await response({**scope, "headers": headers}, receive, send)
+
+
+def _ranges(text: str, size: int) -> bytes | None:
+    """Return the header with those of its ranges that a file of this size has; None when it cannot be read, and counts for nothing.
+
+    Raises
+    ------
+    NotSatisfiable
+        The file has none of them.
+
+    Source: RFC 9110, 14.1.2 and 14.2.
+    """
+    if not _RANGES.fullmatch(text):
+        return None
+    pairs = [each.strip().split("-") for each in text.removeprefix("bytes=").split(",")]
+    if any(first and last and int(last) < int(first) for first, last in pairs):
+        return None
+    held = [f"{first}-{last}" for first, last in pairs if (int(first) < size if first else int(last) and size)]
+    if not held:
+        raise NotSatisfiable(size)
+    return f"bytes={','.join(held)}".encode()
 
 
 class Files:

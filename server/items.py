@@ -136,7 +136,8 @@ class Items:
             "limit": query.limit,
             "words": call.query.get("q", ""),
         }
-        body = await asyncio.to_thread(self.pages.render, "collections/items/index.html", call.snapshot, call.language, document)
+        template = "collections/items/index.html"
+        body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document, call.query)
         return Answer(200, body, _TYPES[form], headers)
 
     async def item(self, call: Call) -> Answer:
@@ -174,7 +175,8 @@ class Items:
             query = FeatureQuery(relation=published.relation, limit=1, properties=properties, crs=crs, skip_geometry=skip_geometry)
             return Answer(200, tables.csv_of(b"[" + item.body + b"]", query), _TYPES[form], headers)
         document = {**tables.exact(item.body), "links": found, "timeStamp": stamp, "collection": published.collection}
-        return Answer(200, self.pages.render("collections/items/item.html", call.snapshot, call.language, document), _TYPES[form], headers)
+        body = self.pages.render("collections/items/item.html", call.snapshot, call.language, document, call.query)
+        return Answer(200, body, _TYPES[form], headers)
 
 
 def _crs(query: FeatureQuery) -> dict[str, object]:

@@ -27,7 +27,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from server.answer import Answer, ASGIApp, Message, Receive, Scope, Send
 from server.forwarded import Forwarding, shortened
-from server.loglines import LineHandler
+from server.loglines import LineHandler, one_line
 from server.problems import KNOWN, Unsupported, problem
 from stadtgrund.errors import StadtgrundError, UsageError
 
@@ -45,12 +45,16 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _REQUEST_ID = re.compile(r"[\w.:-]{8,80}", re.ASCII)
 
 
+_LISTS = frozenset((b"accept", b"accept-encoding", b"accept-language", b"if-none-match"))
+
+
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header called `name` (lower case), or None."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value.decode("latin-1"))
-    return None
+    """Return the header called `name` (lower case), or None: of a list all its lines as one (RFC 9110, 5.3), else the first."""
+    found = [value for key, value in scope["headers"] if key == name]
+    if not found:
+        return None
+    value: bytes = b", ".join(found) if name in _LISTS else found[0]
+    return value.decode("latin-1")
 
 
 def request_id_of(given: str | None) -> str:
@@ -103,7 +107,7 @@ class LogLayer:
         try:
             await self.app(scope, receive, counted)
         except Exception:  # the last resort: whatever it is, the client gets an answer and the log the traceback
-            log.exception("%s %s failed [%s]", scope["method"], scope["path"], request_id)
+            log.exception("%s %s failed [%s]", scope["method"], one_line(scope["path"]), request_id)
             if status == 0:
                 await self._fault(scope, receive, counted)
         finally:
@@ -114,10 +118,11 @@ class LogLayer:
         # Made by hand: `log.info` would walk the stack for its caller, 0.02 ms a request [measured].
         if log.isEnabledFor(logging.INFO):
             ms = (time.perf_counter() - started) * 1000
-            names = ",".join(_names(scope["query_string"])) if scope["query_string"] else ""
+            names = one_line(",".join(_names(scope["query_string"]))) if scope["query_string"] else ""
             profile = scope.get("stadtgrund.profile", "-")
             network = shortened(self.forwarding.client(scope))
-            said = (scope["method"], scope["path"], f"?{names}" if names else "", status, size, ms, profile, network, request_id)
+            path = one_line(scope["path"])
+            said = (scope["method"], path, f"?{names}" if names else "", status, size, ms, profile, network, request_id)
             if self._lines:
                 self._lines.take(log.name, _LINE % said)
             else:

@@ -5,7 +5,7 @@ Where two threads want Python's lock, each write of 100 bytes hands it over: 0.0
 
 from __future__ import annotations
 
-__all__ = ["LineHandler"]
+__all__ = ["LineHandler", "one_line"]
 
 import logging
 import sys
@@ -18,6 +18,13 @@ from typing import TextIO
 _EVERY_S = 0.1
 _MOST = 1000
 """Lines that wait at most."""
+
+
+def one_line(text: str) -> str:
+    r"""Return a text that somebody sent as part of one line: what does not print, and would end or colour it, is written as `\n`."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 class LineHandler(logging.Handler):
@@ -75,6 +82,10 @@ class _LineFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """Return the time of a record, as `logging` writes it."""
         return _told(record.created)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line of a record; a traceback follows on lines of its own."""
+        return one_line(super().formatMessage(record))
 
 
 def _told(moment: float) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from server.host import Published
+from server.problems import refused
 from stadtgrund.crs import CRS84, BBox, Crs, from_uri, supported
 from stadtgrund.errors import InvalidFilter, InvalidParameter
 from stadtgrund.query import cql2
@@ -163,7 +164,7 @@ def feature_query(query: Mapping[str, str], published: Published, default_limit:
     by_name = queryable_names(relation)
     for name, value in query.items():
         if name not in PAGE_PARAMETERS and name not in by_name:
-            raise InvalidParameter(name, value, "no such parameter; known are " + ", ".join((*PAGE_PARAMETERS, *by_name)))
+            raise refused(name, value, "no such parameter; known are " + ", ".join((*PAGE_PARAMETERS, *by_name)))
     crs, properties, skip_geometry = item_options(query, relation)
     box_crs = from_uri(query["bbox-crs"], known_crs(relation), parameter="bbox-crs") if "bbox-crs" in query else CRS84
     conditions = [_filter(query, relation), *(cql2.equal(relation, name, query[name]) for name in query if name in by_name)]

@@ -5,9 +5,10 @@ A 4xx tells what the error says. The text of a 5xx is fixed: statements, address
 
 from __future__ import annotations
 
-__all__ = ["KNOWN", "MethodNotAllowed", "Row", "Unsupported", "problem", "row_of"]
+__all__ = ["KNOWN", "MethodNotAllowed", "NotSatisfiable", "Row", "Unsupported", "is_secret", "problem", "refused", "row_of"]
 
 import logging
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -50,6 +51,29 @@ class Unsupported(UsageError):
         super().__init__(what, remedy=remedy)
 
 
+class NotSatisfiable(UsageError):
+    """No range that is asked for holds a byte of a file of `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__("The file has none of the bytes in Range.", remedy=f"It has {size} bytes.")
+
+
+_SECRET = re.compile(r"key|token|auth|secret|passw|credential", re.IGNORECASE)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a query parameter is called as those are that carry a key."""
+    return bool(_SECRET.search(name))
+
+
+def refused(name: str, value: str, allowed: str) -> InvalidParameter:
+    """Return the error of a query parameter that is not taken; a key that stands in one is not repeated."""
+    if is_secret(name):
+        return InvalidParameter(name, "…", f"{allowed}; a key goes into the header Authorization or X-API-Key")
+    return InvalidParameter(name, value, allowed)
+
+
 @dataclass(frozen=True)
 class Row:
     """What the table says about an error class. `detail` None = the error's own message is told."""
@@ -67,6 +91,7 @@ TABLE: tuple[tuple[type[Exception], Row], ...] = (
     (InvalidCursor, Row(HTTPStatus.BAD_REQUEST)),
     (MethodNotAllowed, Row(HTTPStatus.METHOD_NOT_ALLOWED)),
     (Unsupported, Row(HTTPStatus.BAD_REQUEST)),
+    (NotSatisfiable, Row(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)),
     (UsageError, Row(HTTPStatus.BAD_REQUEST)),
     (NotFound, Row(HTTPStatus.NOT_FOUND)),
     (NotAcceptable, Row(HTTPStatus.NOT_ACCEPTABLE)),
@@ -138,4 +163,6 @@ def problem(error: Exception, path: str, request_id: str | None = None) -> tuple
         headers.append(("www-authenticate", 'Basic realm="Stadtgrund", charset="UTF-8"'))
     if isinstance(error, MethodNotAllowed):
         headers.append(("allow", error.allow))
+    if isinstance(error, NotSatisfiable):
+        headers.append(("content-range", f"bytes */{error.size}"))
     return int(row.status), document, tuple(headers)

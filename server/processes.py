@@ -18,7 +18,7 @@ from typing import Any
 
 from processes import rules, sheet
 from processes.construction_overlay import METADATA
-from processes.project import InvalidInput
+from processes.project import InvalidInput, check_text
 from processes.workers import Workers
 from server.answer import Answer, Receive, Scope, Send
 from server.caching import NO_STORE
@@ -174,6 +174,7 @@ def _request(body: bytes) -> tuple[dict[str, Any], bool]:
     except (ValueError, RecursionError) as error:
         said = f"Der Inhalt der Anfrage ist kein JSON in UTF-8: {str(error)[:120]}."
         raise UsageError(said, remedy='Erwartet wird {"inputs": {…}}.') from error
+    check_text(request, "")
     if not isinstance(request, dict) or not isinstance(request.get("inputs"), dict):
         raise InvalidInput("inputs", "nichts", 'ein JSON-Objekt {"inputs": {…}}')
     _outputs(request)

@@ -28,6 +28,7 @@ _TYPES: dict[str, dict[str, Any]] = {
 _GEOMETRY = Text(de="Geometrie", en="Geometry")
 _IDENT = Text(de="Kennung", en="Id")
 _NO_VALUE = Text(de="kein Wert", en="no value")
+_OTHER_VALUE = Text(de="anderer Wert", en="another value")
 _WITH_HEIGHT = Text(de="Mit Höhe als dritter Koordinate.", en="With the height as third coordinate.")
 _ARCS = Text(
     de=f"Bögen kommen als Sehnen, die höchstens {ARC_TOLERANCE_M * 100:.0f} cm vom Bogen abweichen.",
@@ -36,15 +37,21 @@ _ARCS = Text(
 
 
 def property_schema(field: CollectionField, language: str) -> dict[str, Any]:
-    """Return the schema of one attribute: type, title, unit, code list (Part 5, profile codelist-inline, with `enum` beside it)."""
+    """Return the schema of one attribute: type, title, unit, code list (Part 5, profile codelist-inline, with `enum` beside it).
+
+    An open code list has no `enum`, and one alternative more: any value that is not in it.
+    """
     made: dict[str, Any] = {"title": field.title.get(language), **_TYPES[field.type]}
     if remarks := [text.get(language) for text in (field.description, _renamed(field)) if text]:
         made["description"] = " ".join(remarks)
     made |= keywords(field.unit)
     if field.values:
         codes: dict[str | int, Text] = {int(code) if field.type == "integer" else code: text for code, text in field.values.items()}
-        made["enum"] = list(codes)
         made["oneOf"] = [{"const": code, "title": text.get(language)} for code, text in codes.items()]
+        if field.open_values:
+            made["oneOf"].append({"not": {"enum": list(codes)}, "title": _OTHER_VALUE.get(language)})
+        else:
+            made["enum"] = list(codes)
     if field.status_of:
         made["readOnly"] = True
     return made
@@ -122,8 +129,9 @@ def _or_null(made: dict[str, Any], language: str) -> None:
     """Let a property be null too: what is not known is null in a feature, not absent."""
     kinds = made["type"]
     made["type"] = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
-    if "enum" in made:
-        made["enum"].append(None)
+    if "oneOf" in made:
+        listed = made["enum"] if "enum" in made else made["oneOf"][-1]["not"]["enum"]
+        listed.append(None)
         made["oneOf"].append({"const": None, "title": _NO_VALUE.get(language)})
 
 

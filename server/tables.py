@@ -35,7 +35,7 @@ def exact(document: bytes) -> Any:
 
 def csv_of(features: bytes, query: FeatureQuery) -> bytes:
     """Return the JSON array of features as CSV, `geometry` in the query's CRS."""
-    names = [name for name in query.relation.by_name if query.properties is None or name in query.properties]
+    names = csv_text.attributes(query.relation, query.properties)
     with_geometry = query.relation.geometry is not None and not query.skip_geometry
     parsed = csv_text.parse(features)
     wkt = csv_text.geometries(parsed, query.crs.digits) if with_geometry else None

@@ -99,13 +99,13 @@ class HotLayer:
         for name, value in scope["headers"]:
             size += len(name) + len(value)
             if name == b"accept":
-                accept = value if accept is None else accept  # the chain goes by the first of a name
+                accept = value if accept is None else accept + b", " + value  # as the chain reads a list
             elif name == b"accept-encoding":
-                coding = value if coding is None else coding
+                coding = value if coding is None else coding + b", " + value
             elif name == b"if-none-match":
-                known = value if known is None else known
+                known = value if known is None else known + b", " + value
             elif name == b"x-request-id":
-                given_id = value.decode("latin-1") if given_id is None else given_id
+                given_id = value.decode("latin-1") if given_id is None else given_id  # no list: the first
             elif name in (b"authorization", b"x-api-key"):
                 keyed = True
             elif name in (b"content-length", b"transfer-encoding"):

@@ -186,7 +186,8 @@ class _Work:
         if self.named.feature is not None:
             one = f'curl {sent}"{self._url}/items/{quote(self.named.feature, safe="")}"'
             snippets.append(Snippet(self._say("Ein einzelnes Objekt", "A single feature"), one))
-        table = f'curl {sent}--output {self._id}.csv "{self._url}/items?f=csv&limit={_PAGE}"'
+        # Written when it is first asked for: who waits long is led to the same address again.
+        table = f'curl {sent}--location --output {self._id}.csv "{self._url}/files/{self._id}.csv"'
         snippets.append(Snippet(self._say("Als Tabelle für die Tabellenkalkulation (CSV)", "As a table for a spreadsheet (CSV)"), table))
         return Tool("curl", (), tuple(snippets))
 
@@ -247,7 +248,7 @@ class _Work:
         ]
         snippets = [*self._store_key(), Snippet(self._say("Alle Objekte mit sf", "All features with sf"), "\n".join(whole))]
         if self.named.condition:
-            start = _string(f"{self._url}/items?limit={_PAGE}&filter=")
+            start = _string(f"{self._url}/download?f=geojson&filter=")
             address = f"adresse <- paste0({start}, URLencode({_string(self.named.condition)}, reserved = TRUE))"
             snippets.append(Snippet(self._say("Gefiltert", "Filtered"), "\n".join([*head, address, "daten <- st_read(adresse)"])))
         return Tool("R", (), tuple(snippets))

@@ -18,7 +18,7 @@ from etl.deliver.columns import GEOM, Columns
 from etl.deliver.order import Order
 from etl.deliver.snapshot import Batch, Snapshot, Stale, batches, state_of
 from stadtgrund.catalog.collection import Collection
-from stadtgrund.catalog.file_formats import FORMATS, default_srid, offered, srids
+from stadtgrund.catalog.file_formats import FORMATS, crs_of, default_srid, offered, srids
 from stadtgrund.catalog.notice import notice
 from stadtgrund.errors import Busy, NotFound, StadtgrundError, TooLarge, by_locale
 from stadtgrund.query.statement import TRUE, Fragment
@@ -149,7 +149,10 @@ class _Delivery:
             case "geojson":
                 return _Plan(columns, text_file.geojson(columns, where))
             case "csv":
-                return _Plan(columns, text_file.csv(columns, where))
+                northing_first = excerpt.northing_first if excerpt else False
+                if srid is not None:
+                    northing_first |= crs_of(FORMATS[format_], srid).northing_first
+                return _Plan(columns, text_file.csv(columns, where, northing_first=northing_first))
             case "fgb":
                 rows = columns.rows(where)
                 gaps = f"SELECT EXISTS (SELECT FROM {rows.sql} WHERE q.{GEOM} IS NULL OR ST_IsEmpty(q.{GEOM}))"

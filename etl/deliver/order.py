@@ -17,7 +17,8 @@ class Excerpt(_Frozen):
     """Which features and attributes of a collection.
 
     `asked`: the conditions as they were asked, for the notice. `where`: them as SQL over the columns of the profile's view, compiled
-    from a state with this `digest`; `params`: its values. `properties`: the attributes, None = all.
+    from a state with this `digest`; `params`: its values. `properties`: the attributes, None = all. `northing_first`: of a CSV in
+    EPSG:4326, which shares its SRID with CRS84.
     """
 
     asked: str
@@ -26,6 +27,7 @@ class Excerpt(_Frozen):
     digest: str
     properties: tuple[str, ...] | None = None
     skip_geometry: bool = False
+    northing_first: bool = False
     max_bytes: int
 
 

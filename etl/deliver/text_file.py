@@ -26,11 +26,15 @@ def geojson(columns: Columns, where: Fragment) -> Fragment:
     return _ordered(columns, where, ready or feature_text(*asked))
 
 
-def csv(columns: Columns, where: Fragment) -> Fragment:
-    """Return the statement of the features' texts without geometry, and of the geometries: GeoJSON where it lies ready, else WKB."""
+def csv(columns: Columns, where: Fragment, *, northing_first: bool = False) -> Fragment:
+    """Return the statement of the features' texts without geometry, and of the geometries: GeoJSON where it lies ready, else WKB.
+
+    `northing_first`: the geometries have the northing, or the latitude, as first coordinate.
+    """
     properties = _properties(columns)
     ready = ready_text(columns.relation, properties, CRS84, True) if where == TRUE else None
-    whole = ready_text(columns.relation, properties, CRS84, False) if where == TRUE and columns.srid == CRS84.srid else None
+    as_ready = where == TRUE and columns.srid == CRS84.srid and not northing_first
+    whole = ready_text(columns.relation, properties, CRS84, False) if as_ready else None
     if ready and whole:
         return _ordered(columns, where, replace(ready, columns=whole.columns), f"q.{whole.columns[0]}")
     if ready and columns.srid is None:
@@ -40,7 +44,8 @@ def csv(columns: Columns, where: Fragment) -> Fragment:
     feature = feature_text(bare, properties, CRS84, True)
     if columns.srid is None:
         return _ordered(columns, where, feature)
-    return _ordered(columns, where, replace(feature, columns=(*feature.columns, GEOM)), f"ST_AsBinary({columns.geometry()})")
+    geometry = f"ST_FlipCoordinates({columns.geometry()})" if northing_first else columns.geometry()
+    return _ordered(columns, where, replace(feature, columns=(*feature.columns, GEOM)), f"ST_AsBinary({geometry})")
 
 
 def _properties(columns: Columns) -> tuple[str, ...] | None:
@@ -70,7 +75,7 @@ def write_geojson(path: Path, batches: Iterable[Batch], columns: Columns, notice
 
 def write_csv(path: Path, batches: Iterable[Batch], columns: Columns) -> None:
     """Write the lines of all pages; the notice has no place in it."""
-    names = [column.name for column in columns.attributes]
+    names = csv_text.attributes(columns.relation, {column.name for column in columns.attributes})
     digits = CRS84.digits if columns.srid in (None, CRS84.srid) else storage(columns.srid).digits
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(csv_text.head(names, geometry=columns.srid is not None))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["FORMATS", "FileFormat", "FileName", "default_srid", "offered", "srids"]
+__all__ = ["FORMATS", "FileFormat", "FileName", "crs_of", "default_srid", "offered", "srids"]
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stadtgrund.catalog.collection import Collection
-from stadtgrund.crs import CRS84, supported
+from stadtgrund.crs import CRS84, Crs, storage, supported
 
 _NAME = re.compile(r"(?:_epsg(?P<srid>[1-9]\d{3,5}))?\.(?P<extension>[a-z]+)", re.ASCII)
 EXCERPT = "_auszug"
@@ -65,12 +65,17 @@ def default_srid(collection: Collection, format_: FileFormat) -> int | None:
 
 
 def srids(collection: Collection, format_: FileFormat) -> tuple[int, ...]:
-    """Return the SRIDs that a file may have, the default first. A file's coordinates are always east, north: 4326 is CRS84."""
+    """Return the SRIDs that a file may have, the default first. Its coordinates are east, north; a CSV has the order of `crs_of`."""
     default = default_srid(collection, format_)
     if collection.geometry is None or default is None:
         return ()
     known: Iterable[int] = () if format_.only_geographic else (crs.srid for crs in supported(collection.geometry.srid))
     return tuple(dict.fromkeys((default, *known)))
+
+
+def crs_of(format_: FileFormat, srid: int) -> Crs:
+    """Return the CRS of a file with this SRID: of a format that has degrees by itself, 4326 is CRS84."""
+    return CRS84 if format_.geographic and srid == CRS84.srid else storage(srid)
 
 
 @dataclass(frozen=True)

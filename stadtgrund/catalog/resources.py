@@ -96,11 +96,17 @@ def _fields(contract: Contract, spec: FormSpec) -> Iterator[CollectionField]:
             description=field.description,
             unit=field.unit,
             values=field.values,
+            open_values=field.values is not None and not _refuses_other_values(contract, name),
             nullable=protected or not field.required,
             source=field.source_name if field.source_name.lower() in API_PARAMETERS | RESERVED_COLUMNS else None,
         )
         if protected:
             yield _status(field)
+
+
+def _refuses_other_values(contract: Contract, name: str) -> bool:
+    """Whether no published row has a value that is not in the field's code list."""
+    return any(rule.rule == "codelist" and rule.field == name and rule.on_fail in ("reject", "stop") for rule in contract.quality)
 
 
 def _status(field: Field) -> CollectionField:

@@ -1,16 +1,21 @@
-"""Features as CSV (RFC 4180, UTF-8): `id`, the attributes, `geometry` as WKT. No cell is run as a formula by a spreadsheet."""
+"""Features as CSV (RFC 4180, UTF-8): `id`, the attributes, `geometry` as WKT. No cell is run as a formula by a spreadsheet.
+
+An attribute that has the name of one of these two is called `id_`, `geometry_`; an attribute `id` that is the feature's id is not repeated.
+"""
 
 from __future__ import annotations
 
-__all__ = ["geometries", "head", "lines", "parse"]
+__all__ = ["attributes", "geometries", "head", "lines", "parse"]
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import shapely
+
+from stadtgrund.query.relation import Relation
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -36,11 +41,20 @@ def _cell(value: Any) -> str:
             return str(value)
         case str():
             return "'" + value if value.startswith(_FORMULA) else value
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    """Return a JSON value as text, its numbers with the digits that they came with."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_json(key)}: {_json(part)}" for key, part in value.items()) + "}"
+    return str(value) if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
-    """Return a JSON value with numbers for numbers."""
+    """Return coordinates with numbers for numbers."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, dict):
@@ -56,9 +70,20 @@ def geometries(features: Iterable[Any], digits: int) -> list[str]:
     return [text or "" for text in shapely.to_wkt(found, rounding_precision=digits, trim=True)]
 
 
+def attributes(relation: Relation, wanted: Collection[str] | None) -> list[str]:
+    """Return the attributes that are columns of their own, of those that are wanted (None = all)."""
+    names = [name for name in relation.by_name if wanted is None or name in wanted]
+    return [name for name in names if not name == relation.id_field == "id"]
+
+
 def head(names: Sequence[str], *, geometry: bool) -> str:
-    """Return the line of the columns' names."""
-    return _written([["id", *names, *(["geometry"] if geometry else [])]])
+    """Return the line of the columns' names, for these attributes."""
+    last = ["geometry"] if geometry else []
+    titles = list(names)
+    for place, name in enumerate(names):
+        while titles[place] in ("id", *last) or (titles[place] != name and titles[place] in names):
+            titles[place] += "_"
+    return _written([["id", *titles, *last]])
 
 
 def lines(features: Iterable[Any], names: Sequence[str], wkt: Iterable[str] | None = None) -> str:

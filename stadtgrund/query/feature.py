@@ -43,12 +43,19 @@ def linear(geom: str, relation: Relation) -> str:
     return f"ST_CurveToLine({geom}, {tolerance:.9f}, 1, 1)"
 
 
+def _oriented(geom: str, kind: str) -> str:
+    """Return `geom` with outer rings counterclockwise (RFC 7946, 3.1.6), whatever the source has; PostGIS would turn lines about, too."""
+    if "Polygon" in kind:
+        return f"ST_ForcePolygonCCW({geom})"
+    if kind == "Geometry":
+        return f"CASE WHEN GeometryType({geom}) IN ('POLYGON', 'MULTIPOLYGON') THEN ST_ForcePolygonCCW({geom}) ELSE {geom} END"
+    return geom
+
+
 def geometry_text(relation: Relation, crs: Crs) -> str:
     """Return the expression (over alias `q`) of the geometry in `crs`, NULL where there is none."""
     assert relation.geometry
-    geom = linear("q.geom", relation)
-    if "Point" not in relation.geometry.type and "Line" not in relation.geometry.type:
-        geom = f"ST_ForcePolygonCCW({geom})"  # RFC 7946, 3.1.6; whatever the source has
+    geom = _oriented(linear("q.geom", relation), relation.geometry.type)
     if crs.srid != relation.geometry.srid:
         geom = f"ST_Transform({geom}, {crs.srid:d})"
     if crs.northing_first:

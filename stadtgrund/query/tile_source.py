@@ -35,8 +35,10 @@ def attribute(column: Column) -> str:
             double = sql if column.type == "number" else f"{sql}::double precision"
             return f"CASE WHEN {sql} < 'Infinity' AND {sql} > '-Infinity' THEN {double} END"
         case "datetime":
-            return f"replace(timezone('UTC', {sql})::text, ' ', 'T') || 'Z'"
-        case "date" | "uuid" | "json":
+            return f"CASE WHEN isfinite({sql}) THEN replace(timezone('UTC', {sql})::text, ' ', 'T') || 'Z' END"
+        case "date":
+            return f"CASE WHEN isfinite({sql}) THEN {sql}::text END"
+        case "uuid" | "json":
             return f"{sql}::text"  # the encoder would spread the keys of a JSON object over the attributes
     return sql
 

@@ -28,7 +28,7 @@ from stadtgrund.errors import Busy, by_locale
 from stadtgrund.settings import DownloadSettings
 from stadtgrund.store.database import Database
 
-REVISION = 1
+REVISION = 2
 """Rises when the same rows would give another file."""
 
 _WHOLE, _EXCERPTS = "whole", "excerpts"
@@ -115,9 +115,9 @@ class Shelf:
         return Shelved(path, target.name, target.media_type, facts["bytes"], facts["sha256"])
 
     def touch(self, shelved: Shelved) -> None:
-        """Note that a file was asked for."""
+        """Note that a file was asked for: its facts get the time, as its own is when it was made (`Last-Modified`)."""
         with contextlib.suppress(FileNotFoundError):
-            os.utime(shelved.path)
+            os.utime(_facts(shelved.path))
 
     @contextmanager
     def writing(self, target: Target) -> Iterator[Path | None]:
@@ -204,8 +204,8 @@ def _aged(place: Path) -> Iterator[tuple[float, int, Path]]:
     """Yield when each file was last asked for, its size, where it is."""
     for path in (path for folder in place.glob("*") for path in _files(folder)):
         with contextlib.suppress(FileNotFoundError):
-            found = path.stat()
-            yield found.st_mtime, found.st_size, path
+            found, facts = path.stat(), _facts(path)
+            yield (facts.stat() if facts.exists() else found).st_mtime, found.st_size, path
 
 
 def _limit(files: list[tuple[float, int, Path]], most: int) -> None:

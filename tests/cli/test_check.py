@@ -51,7 +51,7 @@ def change(city: Path, file: str, old: str, new: str) -> int:
          "art_deutsch ist string; erlaubt: integer, number, decimal."),
         (RULES, "[name, schulform]", "[name, schulart]", "rules[8].show[2]",
          "Das Feld „schulart“ gibt es nicht. Gemeint: schulform? Felder: "),
-        (RULES, "status: [storniert]", "status: [storno]", "rules[2].exclude.status[1]", "„storno“ steht nicht in der Codeliste: "),
+        (RULES, "status: [storniert,", "status: [storno,", "rules[1].exclude.status[1]", "„storno“ steht nicht in der Codeliste: "),
         (RULES, "id: denkmale", "id: schutzgebiete", "rules[6].id", "„schutzgebiete“ steht zweimal."),
         (RULES, "key: baustelle_id, ", "key: nummer, ", "baustelle.key", "Das Feld „nummer“ gibt es nicht."),
         (RULES, "key_type: flurstueck", "key_type: flurstuck", "flurstueck.key_type",

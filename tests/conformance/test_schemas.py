@@ -27,7 +27,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 KEYWORDS = {
     "$id", "$schema", "additionalProperties", "const", "description", "enum", "format", "maxLength", "maximum", "minLength", "minimum",
-    "oneOf", "pattern", "properties", "readOnly", "required", "title", "type",
+    "not", "oneOf", "pattern", "properties", "readOnly", "required", "title", "type",
 }  # fmt: skip
 """Of JSON Schema; all else begins with x-ogc-."""
 TYPES = ("string", "number", "integer", "boolean", "object", "array")
@@ -57,6 +57,7 @@ ALLES: dict[str, Any] = {
         {"name": "kennung", "type": "uuid"},
         {"name": "struktur", "type": "json"},
     ],
+    "quality": [{"rule": "codelist", "field": "art", "on_fail": "reject"}, {"rule": "codelist", "field": "stufe", "on_fail": "report"}],
     "temporal": {"start": "von", "end": "bis"},
     "sortables": ["name", "stufe", "preis", "von", "aktiv", "kennung"],
 }
@@ -87,7 +88,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "von": "2024-01-01", "bis": "2024-12-31", "zeit": "2024-05-01T12:00:00Z", "kennung": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
          "struktur": {"a": [1, None]}, "geom": "POINT Z (360000 5700000 5)"},
         {"nr": 2, "art": "f", "flaeche": float("nan"), "struktur": [1], "geom": ARC},
-        {"nr": 3, "art": "w", "struktur": "text"},
+        {"nr": 3, "art": "w", "stufe": 7, "struktur": "text"},
     ],
     "zaehlung": [{"ort": "A", "jahr": 2020, "faelle": 3}, {"ort": "B", "jahr": 2020, "faelle": 30}, {"ort": "C", "jahr": 2020}],
     "wald": [{"text": "ocean, climate change", "geom": SQUARE}, {"text": "Climate \t CHANGE", "geom": SQUARE},
@@ -171,8 +172,24 @@ def test_formats_and_required(client: Client) -> None:
     formats = {each: schema["format"] for each, schema in told["properties"].items() if "format" in schema}
     assert formats == {"geometry": "geometry-any", "von": "date", "bis": "date", "zeit": "date-time", "kennung": "uuid"}
     assert told["required"] == ["nr", "art"]
-    assert told["properties"]["stufe"]["enum"] == [1, 2, None] and told["properties"]["art"]["enum"] == ["w", "f"]
-    assert document(client, "alles", "queryables")["properties"]["stufe"]["enum"] == [1, 2]
+    assert told["properties"]["art"]["enum"] == ["w", "f"]
+
+
+def test_a_code_list_whose_rule_only_reports_is_open(client: Client) -> None:
+    """Rows may have other values; each feature is valid by the schema, and a code keeps its title."""
+    for name in ("schema", "queryables"):
+        told = document(client, "alles", name)["properties"]["stufe"]
+        assert "enum" not in told and told["oneOf"][:2] == [{"const": 1, "title": "eins"}, {"const": 2, "title": "zwei"}]
+    told = document(client, "alles", "schema")
+    del told["properties"]["geometry"]
+    values = [{"nr": each["id"], **each["properties"]} for each in client.json("/collections/alles/items")["features"]]
+    assert [each["stufe"] for each in values] == [2, None, 7]
+    for each in values:
+        jsonschema.validate({name: value for name, value in each.items() if name in told["properties"]}, told)
+    for wrong in ({"art": "x"}, {"stufe": "7"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**values[0], **wrong}, told)
+    assert client.get("/collections/alles/schema?f=html").text.count("<code>2</code> zwei") == 1
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
@@ -182,7 +199,8 @@ def test_titles_and_codes(client: Client, language: str) -> None:
     assert told["nr"]["title"] == {"de": "Nummer", "en": "Number"}[language]
     assert told["geometry"]["title"] == {"de": "Geometrie", "en": "Geometry"}[language]
     assert told["art"]["oneOf"] == [{"const": "w", "title": {"de": "Wald", "en": "Wood"}[language]}, {"const": "f", "title": "Feld"}]
-    assert told["stufe"]["oneOf"] == [{"const": 1, "title": "eins"}, {"const": 2, "title": "zwei"}]
+    other = {"not": {"enum": [1, 2]}, "title": {"de": "anderer Wert", "en": "another value"}[language]}
+    assert told["stufe"]["oneOf"] == [{"const": 1, "title": "eins"}, {"const": 2, "title": "zwei"}, other]
     null = document(client, "alles", "schema", language)["properties"]["stufe"]["oneOf"][-1]
     assert null == {"const": None, "title": {"de": "kein Wert", "en": "no value"}[language]}
 

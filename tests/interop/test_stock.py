@@ -181,7 +181,7 @@ def test_queryables_and_schema_hold_the_forms_fields_only(stock: str, city: City
     fields = get(stock, "/collections/baeume/schema")["properties"]
     assert fields["gepflanzt"]["format"] == "date"
     assert fields["hoehe_m"]["x-ogc-unit"] == "m"
-    assert set(get(stock, "/collections/gebaeude/queryables")["properties"]["nutzung"]["enum"]) == {"wohnen", "gewerbe", "schule"}
+    assert "enum" not in get(stock, "/collections/gebaeude/queryables")["properties"]["nutzung"]  # its rule only reports other values
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def codes(good_api: str, dataset: str, own_key: str | None) -> dict[str, list[st
 
 def test_curl(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
     first, filtered, one, table = codes["curl"]
+    assert f"/collections/{dataset}/files/{dataset}.csv" in table  # all rows, not a page of them
     assert len(json.loads(ran(["sh", "-c", first], tmp_path, own_key))["features"]) == min(10, COUNTS[dataset])
     assert json.loads(ran(["sh", "-c", filtered], tmp_path, own_key))["numberMatched"] == FILTERED.get(dataset, 1)
     assert json.loads(ran(["sh", "-c", one], tmp_path, own_key))["type"] == "Feature"
@@ -108,6 +109,7 @@ def test_gdal(codes: dict[str, list[str]], dataset: str, own_key: str | None, tm
 
 
 def test_r(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
+    assert f"/collections/{dataset}/download?f=geojson&filter=" in codes["R"][1]
     counts = [ran(["Rscript", "-e", code + "\ncat(nrow(daten))"], tmp_path, own_key).split()[-1] for code in codes["R"]]
     assert counts == [str(COUNTS[dataset]), str(FILTERED.get(dataset, 1))]
 

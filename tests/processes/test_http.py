@@ -67,6 +67,8 @@ def test_ways_to_say_the_same(api: str) -> None:
     for other in (wrapped, feature, document["report"]):
         assert {**other, "created": ""} == {**plain, "created": ""}
     assert execute(api, {"flurstueck": PARCEL.replace("_", "")}).status_code == 200
+    # Without the Land, which the city's AGS says.
+    assert execute(api, {"flurstueck": "9111-1-12/3"}).json()["project"]["id"] == PARCEL
 
 
 BOX = in_84(PROJECT)
@@ -76,6 +78,8 @@ METRES = dict(shapely.geometry.mapping(PROJECT))
 HUGE = in_84(shapely.box(ORIGIN[0], ORIGIN[1], ORIGIN[0] + 1500, ORIGIN[1] + 1500))
 LONG = in_84(shapely.LineString([ORIGIN, (ORIGIN[0] + 5000, ORIGIN[1])]))
 MANY = in_84(shapely.Point(*ORIGIN).buffer(50, quad_segs=100))
+HOLE_OUTSIDE = {"type": "Polygon", "coordinates": [BOX["coordinates"][0], [[x + 0.01, y] for x, y in BOX["coordinates"][0]]]}
+NO_LENGTH = {"type": "LineString", "coordinates": [BOX["coordinates"][0][0]] * 2}
 ELSEWHERE = {"type": "Point", "coordinates": [13.4, 52.5]}
 
 
@@ -113,7 +117,15 @@ ELSEWHERE = {"type": "Point", "coordinates": [13.4, 52.5]}
         ({"baustelle": ["P"]}, 400, "Erwartet: eine Kennung mit höchstens 100 Zeichen."),
         ({"baustelle": "gibt'es--nicht"}, 404, "gibt es nicht. Prüfen Sie die Kennung in der Sammlung baustellen oder geben Sie"),
         ({"flurstueck": "05911100100099900000"}, 404, "gibt es nicht. Prüfen Sie die Kennung in der Sammlung flurstuecke"),
-        ({"flurstueck": "quatsch"}, 400, "Eingabe flurstueck: „quatsch“ geht nicht. Erwartet: "),
+        (
+            {"flurstueck": "x"},
+            400,
+            "Eingabe flurstueck: „x“ ist kein Flurstückskennzeichen (20 Zeichen oder Gemarkung-Flur-Zähler/Nenner)."
+            " Erwartet: Flurstückskennzeichen (20 Zeichen).",
+        ),
+        ({"geometry": BOWTIE}, 400, "Eingabe geometry: „Der Rand schneidet sich selbst bei 7."),
+        ({"geometry": HOLE_OUTSIDE}, 400, "„Ein Loch liegt außerhalb der Fläche bei 7."),
+        ({"geometry": NO_LENGTH}, 400, "Erwartet: eine Linie aus mindestens zwei verschiedenen Punkten; bitte an der genannten Stelle"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_german_sentence(api: str, inputs: Any, status: int, sentence: str) -> None:
@@ -140,6 +152,19 @@ def test_bad_input_is_one_german_sentence(api: str, inputs: Any, status: int, se
             400,
             "Erwartet: value.",
         ),
+        (rb'{"inputs": {"baustelle": "\ud800"}}', "application/json", 400, r"Eingabe inputs.baustelle: „\ud800“ geht nicht."),
+        (rb'{"inputs": {"baustelle": "P\u0000"}}', "application/json", 400, r"Eingabe inputs.baustelle: „P\u0000“ geht nicht."),
+        (
+            rb'{"inputs": {"\udfff": "P"}}',
+            "application/json",
+            400,
+            r"Eingabe inputs: „\udfff“ geht nicht. Erwartet: Text aus ganzen Zeichen",
+        ),
+        (rb'{"inputs": {"geometry": {"type": ["\ud800"]}}}', "application/json", 400, r"Eingabe inputs.geometry.type: „\ud800“"),
+        (rb'{"inputs": {"geometry": {"href": "\ud800"}}}', "application/json", 400, r"Eingabe inputs.geometry.href: „\ud800“"),
+        (rb'{"inputs": {"baustelle": "P"}, "response": "\ud800"}', "application/json", 400, r"Eingabe response: „\ud800“"),
+        (rb'{"inputs": {"baustelle": "P"}, "outputs": {"\u0000": {}}}', "application/json", 400, r"Eingabe outputs: „\u0000“"),
+        (rb'{"inputs": {"baustelle": "P"}, "\ud800": 1}', "application/json", 400, r"Eingabe JSON: „\ud800“"),
         (b"<x/>", "text/xml", 415, "application/json"),
         (b" " * 1_200_000, "application/json", 413, "1048576"),
     ],
@@ -349,3 +374,6 @@ def test_the_plugin_of_the_stock_server_gives_the_same(planted: City, monkeypatc
     assert {**json.loads(json.dumps(body)), "created": ""} == {**execute(api, {"baustelle": "P"}).json(), "created": ""}
     with pytest.raises(ProcessorExecuteError, match="gibt es nicht"):
         plugin.execute({"baustelle": "Q"})
+    for text in ("\ud800", "\0"):
+        with pytest.raises(ProcessorExecuteError, match=r"inputs\.baustelle: .*ganzen Zeichen"):
+            plugin.execute({"baustelle": text})

@@ -80,6 +80,45 @@ def test_works_of_the_same_time_and_of_two_years(check: Any) -> None:
         assert (hit.overlap_m2 or 0) == pytest.approx(place.intersection(PROJECT).area, abs=0.006)
 
 
+def test_infinite_days_end_no_check(planted: City) -> None:
+    """They are open ends, and no gap away from any day."""
+    infinite = {
+        "innen-zeitgleich": ("-infinity", "infinity"),
+        "tag-danach": ("infinity", None),
+        "vor-730-tagen": ("-infinity", "-infinity"),
+        "nach-730-tagen": ("2029-04-29", "infinity"),
+        "letzter-tag": ("2027-04-30", "12000-01-01"),
+    }
+    changed = json.loads(json.dumps(RULES))
+    changed["rules"][0]["show"] = ["nummer", "beginn", "ende"]
+    ruleset = Ruleset.model_validate(changed)
+    with planted.db.connect("owner") as owner:
+        for name, (begin, end) in infinite.items():
+            owner.execute("UPDATE data.baustellen__v1 SET beginn = %s, ende = %s WHERE nummer = %s", (begin, end, name))
+        seen = view.read(owner, "open", planted.db.paths.files)
+        found = overlay.check(seen, project.parse({"baustelle": "P"}, ruleset), ruleset, srid=25832, city=CITY)
+        endless = overlay.check(seen, project.parse({"baustelle": "innen-zeitgleich"}, ruleset), ruleset, srid=25832, city=CITY)
+        owner.rollback()
+    assert ids(found, "zeitgleich") == {"innen-zeitgleich", "letzter-tag", "offenes-ende", "9,99-m"}
+    assert {hit.id: hit.gap_days for hit in of(found, "synergie").hits} == {"nach-730-tagen": 730}
+    assert (endless.begin, endless.end) == (None, None)
+
+
+def test_no_synergy_with_works_that_are_over() -> None:
+    for path in Path("pygeoapi-config").glob("*/rules/construction_overlay.yaml"):
+        ruleset = rules.read(path.parent.parent)
+        assert ruleset is not None
+        works = [rule for rule in ruleset.rules if isinstance(rule, rules.WorksRule)]
+        assert works and all({"storniert", "beendet"} <= set(rule.exclude["status"]) for rule in works), path
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "Konflikt<br><small>braucht"), (4, "Konflikte<br><small>brauchen"), (0, "Konflikte<br>")])
+def test_the_page_counts_in_the_plural(check: Any, count: int, told: str) -> None:
+    found = check({"baustelle": "P"})
+    outcomes = tuple(replace(each, count=count) if each.id == "zeitgleich" else each for each in found.outcomes)
+    assert f"<b>{count}</b>{told}" in sheet.render(replace(found, outcomes=outcomes))
+
+
 def test_a_measure_does_not_conflict_with_itself(check: Any) -> None:
     for inputs in ({"baustelle": "P"}, {"baustelle": "P", "from": "2027-01-01", "to": "2027-12-31"}):
         found = check(inputs)

@@ -151,7 +151,7 @@ def test_fields_are_json_schema(published: Database, deployment: Deployment) -> 
     assert list(fields) == [field["name"] for field in MASTEN["fields"]]
     assert fields["gebaut"] == {"type": "string", "format": "date", "title": "gebaut"}
     assert fields["hoehe"]["x-ogc-unit"] == "m"
-    assert set(fields["art"]["enum"]) == {"holz", "stahl"}
+    assert "enum" not in fields["art"]  # its rule only reports other values
 
 
 def test_a_database_that_does_not_answer_is_a_503_without_an_address(published: Database, deployment: Deployment) -> None:

@@ -111,7 +111,8 @@ def flaechen() -> list[dict[str, Any]]:
         x, y = 360_000 + rng.uniform(0, 20_000), 5_690_000 + rng.uniform(0, 20_000)
         corners = rng.randint(4, 8)
         radius = rng.choice([5, 30, 300])
-        ring = [(x + radius * cos(2 * pi * k / corners), y + radius * sin(2 * pi * k / corners)) for k in range(corners)][:: -1 if number % 3 == 0 else 1]
+        angles = [2 * pi * k / corners for k in range(corners)]
+        ring = [(x + radius * cos(angle), y + radius * sin(angle)) for angle in (angles if number % 3 else reversed(angles))]
         beginn = rng.choice([date(2024, 1, 1) + timedelta(rng.randrange(700)), None])
         rows.append(
             {

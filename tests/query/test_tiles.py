@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import mapbox_vector_tile
 import morecantile
@@ -12,6 +12,9 @@ from query.city import ROWS, Published
 from stadtgrund.catalog.contract import Tiles
 from stadtgrund.errors import NotFound
 from stadtgrund.query import Interval, Tile, cql2, tiles
+from stadtgrund.query.relation import Column
+from stadtgrund.query.tile_source import attribute
+from stadtgrund.query.value import SQL_TYPE
 
 ZOOMS = Tiles(zoom=(0, 20))
 X, Y = 7.1, 51.42
@@ -76,6 +79,13 @@ def test_attributes_and_ids(city: Published) -> None:
         assert properties.get("zeit") == (row["zeit"] and row["zeit"].isoformat().replace("+00:00", "Z"))
         assert properties.get("tag") == (row["tag"] and row["tag"].isoformat())
         assert set(properties) <= {*row, "id"} - {"geom"}
+
+
+@pytest.mark.parametrize("kind", ["date", "datetime"])
+def test_an_infinite_day_is_no_attribute(city: Published, kind: Literal["date", "datetime"]) -> None:
+    expression = attribute(Column("tag", kind))
+    rows = f"(VALUES ('infinity'::{SQL_TYPE[kind]}), ('-infinity'), ('2024-05-01 00:00Z')) f(tag)"
+    assert city.column(f"SELECT {expression} FROM {rows}") == [None, None, {"date": "2024-05-01", "datetime": "2024-05-01T00:00:00Z"}[kind]]
 
 
 def test_text_ids_have_a_stable_number(city: Published) -> None:

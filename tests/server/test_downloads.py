@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -99,6 +100,40 @@ def test_ranges_and_copies_that_are_current(client: Client) -> None:
     assert head.content == b"" and head.headers["content-length"] == str(len(whole.content))
 
 
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_range_is_of_the_file_as_it_lies_there(client: Client, coding: str) -> None:
+    """Its bytes are counted in what is not compressed (RFC 9110, 14.2)."""
+    url = f"{BASE}/files/masten.geojson"
+    whole = client.get(url)
+    part = client.get(url, headers={"range": "bytes=100-2599", "accept-encoding": coding})
+    assert part.status_code == 206 and "content-encoding" not in part.headers
+    assert part.content == whole.content[100:2600] and part.headers["etag"] == whole.headers["etag"]
+
+
+def test_last_modified_is_when_the_file_was_made(own_client: Client) -> None:
+    shelf: Shelf = own_client.app.downloads.shelf
+    paths = {}
+    for name in ("csv", "geojson"):
+        own_client.get(f"{BASE}/files/masten.{name}")
+        (paths[name],) = (shelf.root / "whole").rglob(f"*.{name}")
+        for path in (paths[name], paths[name].with_name(f"{paths[name].name}.json")):
+            os.utime(path, (1_700_000_000, 1_700_000_000))
+    url = f"{BASE}/files/masten.csv"
+    first, second = own_client.get(url), own_client.get(url)
+    moment = "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert first.headers["last-modified"] == second.headers["last-modified"] == moment
+    current = own_client.get(url, headers={"if-modified-since": moment})
+    assert (current.status_code, current.content, current.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert current.headers["cache-control"] == first.headers["cache-control"]
+    # The tag goes before the time (RFC 9110, 13.2.2), and after a rollback the time is an earlier one.
+    assert own_client.get(url, headers={"if-modified-since": moment, "if-none-match": '"x"'}).status_code == 200
+    assert own_client.get(url, headers={"if-modified-since": "Wed, 15 Nov 2023 00:00:00 GMT"}).status_code == 200
+    assert own_client.get(url, headers={"range": "bytes=0-9", "if-range": moment}).status_code == 206
+    # The one that nobody asked for since goes first.
+    Shelf(shelf.root, len(first.content)).sweep()
+    assert paths["csv"].exists() and not paths["geojson"].exists()
+
+
 def test_head_writes_nothing(own_client: Client) -> None:
     for url in (f"{BASE}/files/masten.fgb", f"{BASE}/download?f=fgb&nummer=3"):
         head = own_client.request("HEAD", url)
@@ -157,9 +192,10 @@ def test_the_files_are_the_pages(client: Client) -> None:
     page = client.json("/collections/masten/items?limit=1000")
     whole = client.json(f"{BASE}/files/masten.geojson")
     assert whole["features"] == page["features"] and whole["name"] == "masten" and whole["version"] == "1"
-    for suffix, crs in (("", ""), ("_epsg25833", "&crs=EPSG:25833")):
+    for suffix, crs in (("", ""), ("_epsg25833", "&crs=EPSG:25833"), ("_epsg4258", "&crs=EPSG:4258")):
         table = client.get(f"{BASE}/files/masten{suffix}.csv")
-        assert table.content == client.get(f"/collections/masten/items?f=csv&limit=1000{crs}").content
+        shown = client.get(f"/collections/masten/items?f=csv&limit=1000{crs}")
+        assert table.content == shown.content and table.headers["content-crs"] == shown.headers["content-crs"]
 
 
 # What happens meanwhile

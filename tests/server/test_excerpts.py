@@ -45,6 +45,28 @@ def test_an_excerpt_has_the_features_of_the_pages(client: Client, query: str) ->
     assert table.content == client.get(f"/collections/masten/items?f=csv&limit=1000&{query}").content
 
 
+@pytest.mark.parametrize("crs", ["OGC:CRS84", "EPSG:4326", "EPSG:4258", "EPSG:25833"])
+@pytest.mark.parametrize("query", ["", "&nummer=3", "&skipGeometry=true"])
+def test_a_table_has_the_axis_order_of_its_crs(client: Client, crs: str, query: str) -> None:
+    page = client.get(f"/collections/masten/items?f=csv&limit=1000&crs={crs}{query}")
+    url = f"{BASE}/download?f=csv&crs={crs}{query}"
+    found = client.get(url)
+    if found.status_code == 303:
+        found = client.get(found.headers["location"])
+    assert found.content == page.content and found.headers["content-crs"] == page.headers["content-crs"]
+
+
+def test_the_crs_of_a_file_is_told(client: Client) -> None:
+    crs = "http://www.opengis.net/def/crs/"
+    for query, uri in (
+        ("f=gpkg", "EPSG/0/25832"),
+        ("f=gpkg&crs=EPSG:4326", "EPSG/0/4326"),
+        ("f=geojson", "OGC/1.3/CRS84"),
+        ("f=geojson&crs=EPSG:4326", "OGC/1.3/CRS84"),  # RFC 7946, section 4: longitude first
+    ):
+        assert client.get(f"{BASE}/download?{query}&nummer=3").headers["content-crs"] == f"<{crs}{uri}>", query
+
+
 @pytest.mark.parametrize("format_", ["gpkg", "fgb", "parquet"])
 def test_an_excerpt_in_a_format_and_crs(client: Client, tmp_path: Path, format_: str) -> None:
     found = client.get(f"{BASE}/download?f={format_}&crs=EPSG:25833&filter=nummer<=5&properties=nummer,kosten")
@@ -117,6 +139,6 @@ def test_excerpts_go_when_their_time_is_over(own_client: Client) -> None:
     (path,) = (shelf.root / "excerpts").rglob("*.csv")
     shelf.sweep()
     assert path.exists()
-    os.utime(path, (time.time() - 1000, time.time() - 1000))
+    os.utime(path.with_name(f"{path.name}.json"), (time.time() - 1000, time.time() - 1000))
     shelf.sweep()
     assert not [each for each in (shelf.root / "excerpts").rglob("*") if each.is_file()]

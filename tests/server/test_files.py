@@ -106,13 +106,25 @@ def test_ranges_that_cannot_be(grids: Client) -> None:
     whole = grids.get(url)
     beyond = grids.get(url, headers={"range": "bytes=999999999-"})
     assert beyond.status_code == 416 and beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
-    for nonsense in ("bytes=a-b", "lines=1-2", "bytes=-", "1-2"):
+    assert grids.get(url, headers={"range": "bytes=-0"}).status_code == 416
+    assert grids.get(url, headers={"range": "bytes=0-9,999999999-"}).headers["content-range"].startswith("bytes 0-9/")
+    for nonsense in ("bytes=a-b", "lines=1-2", "bytes=-", "1-2", "bytes=5-1", "bytes=0-9,5-1"):
         response = grids.get(url, headers={"range": nonsense})
         assert response.status_code == 200 and response.content == whole.content, nonsense
     changed = grids.get(url, headers={"range": "bytes=0-9", "if-range": '"another"'})
     assert changed.status_code == 200 and changed.content == whole.content
+    gone = grids.get(url, headers={"range": "bytes=999999999-", "if-range": '"another"'})
+    assert gone.status_code == 200
     same = grids.get(url, headers={"range": "bytes=0-9", "if-range": whole.headers["etag"]})
     assert same.status_code == 206
+
+
+def test_a_range_beyond_the_file_is_a_problem_as_others_are(grids: Client) -> None:
+    beyond = grids.get("/collections/tiefe/files/tiefe.tif", headers={"range": "bytes=999999999-"})
+    other = grids.get("/collections/tiefe/files/gibtesnicht.tif")
+    assert beyond.json()["status"] == 416 and "Range" in beyond.json()["detail"]
+    for name in ("content-type", "cache-control", "access-control-allow-origin", "vary"):
+        assert beyond.headers[name] == other.headers[name], name
 
 
 def test_head_and_a_copy_that_is_current(grids: Client) -> None:

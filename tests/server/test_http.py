@@ -3,14 +3,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import html
+import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl
 
+import httpx
 import pytest
+import yaml
 import zstandard
 from psycopg import sql
+from support.postgis import Server, settings_for
 
+from server.answer import Message, Receive, Scope, Send
+from server.app import create_app
+from server.city import City
+from server.errorpages import ErrorPage
+from server.layers import ProblemLayer
+from server.pages import Pages
+from stadtgrund.errors import InvalidParameter
 from stadtgrund.store.database import Database
 
 from .conftest import KEY, Client
@@ -140,6 +155,51 @@ def test_what_changes_the_answer_changes_the_tag(client: Client) -> None:
     ]
     assert len(set(tags)) == len(tags)
     assert client.get(f"{ITEMS}?limit=5&f=json").headers["etag"] == client.get(f"{ITEMS}?f=json&limit=5").headers["etag"]
+
+
+@pytest.fixture
+def beside(server: Server, served_db: Database, served_folder: Path, tmp_path: Path) -> Iterator[Callable[[str, str], Client]]:
+    """Another application over the same database, with one more file in its deployment's folder."""
+    made: list[Client] = []
+
+    def make(name: str, text: str) -> Client:
+        folder = tmp_path / str(len(made)) / served_folder.name
+        shutil.copytree(served_folder, folder)
+        if name:
+            (folder / name).write_text(text, "utf-8")
+        made.append(Client(create_app(settings_for(server, served_db, folder))))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_what_the_deployment_says_changes_the_tag(client: Client, beside: Callable[[str, str], Client]) -> None:
+    urls = ("/", "/collections", "/collections?f=html", "/viewer/config.json")
+
+    def tags(of: Client) -> list[str]:
+        return [of.get(url).headers["etag"] for url in urls]
+
+    assert tags(beside("", "")) == tags(client)  # another worker, another start
+    said = client.app.profiles["open"].city.pygeoapi("http://localhost:5000", {})["metadata"]["identification"]
+    for name, text in (
+        ("server.yml", yaml.safe_dump({"metadata": {"identification": {**said, "title": {"de": "Anders", "en": "Other"}}}})),
+        ("viewer.yml", "shown: [masten]"),
+    ):
+        assert not set(tags(client)) & set(tags(beside(name, text))), name
+
+
+def test_a_template_of_the_deployment_changes_the_tag(server: Server, tmp_path: Path, served_folder: Path) -> None:
+    folder = tmp_path / "teststadt"
+    shutil.copytree(served_folder, folder)
+    (folder / "server.yml").write_text("server: {templates: {path: vorlagen}}", "utf-8")
+    (folder / "vorlagen").mkdir()
+    found = []
+    for text in ("eins", "zwei", "eins"):
+        (folder / "vorlagen" / "landing_page.html").write_text(text, "utf-8")
+        found.append(City.read(folder).digest)
+    assert found[0] == found[2] != found[1]
 
 
 def test_compression(client: Client) -> None:
@@ -329,6 +389,51 @@ def test_request_id_and_access_log(client: Client, caplog: pytest.LogCaptureFixt
     assert "Geheimer" not in caplog.text and KEY not in caplog.text
 
 
+@pytest.mark.parametrize(("url", "said"), [("/nix%0aFAKE", r"/nix\nFAKE 404"), ("/?x%0aFAKE=1", r"/?x\nFAKE 400")])
+def test_nobody_writes_a_line_into_the_log(client: Client, caplog: pytest.LogCaptureFixture, url: str, said: str) -> None:
+    with caplog.at_level(logging.INFO, "server.layers"):
+        client.get(url)
+    assert f"GET {said}" in caplog.text and "\nFAKE" not in caplog.text
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_half_a_character_in_an_error_is_no_fault(served_folder: Path, accept: str) -> None:
+    """A JSON body may hold half a surrogate pair, and the error repeats it."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        raise InvalidParameter("response", "x\ud800", "raw, \ud800")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    layer = ProblemLayer(refuse, ErrorPage(Pages(None), City.read(served_folder), "http://localhost:5000"))
+    scope = {"type": "http", "path": "/", "query_string": b"", "headers": [(b"accept", accept.encode())]}
+    asyncio.run(layer(scope, receive, send))
+    start, body = sent
+    assert start["status"] == 400
+    if accept == "application/json":
+        assert json.loads(body["body"])["allowed"] == "raw, \ud800"
+    else:
+        assert "Allowed: raw, ?" in body["body"].decode()
+
+
+def test_lines_of_one_list_are_one_list(client: Client) -> None:
+    def ask(*headers: tuple[str, str], url: str = ITEMS) -> httpx.Response:
+        return client.request("GET", url, headers=list(headers))
+
+    assert ask(("accept", "image/png"), ("accept", "text/csv")).headers["content-type"].startswith("text/csv")
+    assert ask(("accept-encoding", "br"), ("accept-encoding", "gzip")).headers["content-encoding"] == "gzip"
+    assert ask(("accept-language", "fr"), ("accept-language", "en"), url="/collections/masten").json()["title"] == "Poles"
+    tag = client.get(ITEMS).headers["etag"]
+    assert ask(("if-none-match", '"x"'), ("if-none-match", tag)).status_code == 304
+    assert ask(("x-api-key", KEY), ("x-api-key", "falsch")).status_code == 401
+
+
 def test_a_fault_that_nobody_foresaw_is_a_500_without_its_text(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("SELECT geheim FROM dsn")
@@ -364,6 +469,51 @@ def test_a_browser_gets_pages_for_errors_too(client: Client) -> None:
     assert "Nicht gefunden" in response.text
     cross = client.get(f"{ITEMS}?f=html&x=<script>alert(1)</script>")
     assert cross.status_code == 400 and "<script>" not in cross.text
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "accept-language": "en"}
+
+
+@pytest.mark.parametrize("query", ["lang=fr", "f=xml", "f=csv&limit=0", "f=html&lang=fr", "limit=0"])
+def test_a_browser_that_asks_amiss_gets_a_page(client: Client, query: str) -> None:
+    response = client.get(f"{ITEMS}?{query}", headers=BROWSER)
+    assert response.status_code == 400 and response.headers["content-type"] == "text/html; charset=utf-8"
+    assert '<html lang="en">' in response.text
+    if not query.startswith("f=html"):
+        assert client.get(f"{ITEMS}?{query}").headers["content-type"] == "application/problem+json"
+
+
+def test_who_names_json_gets_it_for_errors_too(client: Client) -> None:
+    for name in ("json", "geojson"):
+        response = client.get(f"{ITEMS}?f={name}&limit=0", headers=BROWSER)
+        assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/collections", {"q": 'a"b<c&d ä'}),
+        (ITEMS, {"filter": "name = 'a<b>&c'", "limit": "3", "bbox": "6,51,8,52"}),
+        (f"{ITEMS}/1", {"properties": "name"}),
+        ("/tiles", {"collections": "masten,gebiete"}),
+        (ITEMS, {"limit": "0", "q": '"><script>'}),
+    ],
+)
+def test_the_other_language_keeps_what_was_asked(client: Client, path: str, query: dict[str, str]) -> None:
+    page = client.get(path, params={**query, "f": "html", "lang": "de"}).text
+    (href,) = re.findall(r'<a href="([^"]*)" hreflang="en" lang="en">', page)
+    assert dict(parse_qsl(html.unescape(href).removeprefix("?"))) == {**query, "f": "html", "lang": "en"}
+    assert not re.search(r"&(?!\w+;)|[<>]", href)
+
+
+@pytest.mark.parametrize("name", ["api_key", "key", "token", "apikey", "access_token", "X-API-Key"])
+@pytest.mark.parametrize("path", ["/", ITEMS, f"{ITEMS}/1"])
+def test_a_key_in_the_address_is_refused_and_not_repeated(client: Client, path: str, name: str) -> None:
+    for query in (f"{name}={KEY}", f"{name}={KEY}&{name}={KEY}", f"{name}={KEY}%00"):
+        for form in ("json", "html"):
+            response = client.get(f"{path}?f={form}&{query}")
+            assert response.status_code == 400 and KEY not in response.text, query
+            assert "header Authorization or X-API-Key" in response.text
 
 
 def test_paths(client: Client) -> None:

@@ -7,7 +7,9 @@ import logging
 import re
 import threading
 
-from server.loglines import LineHandler
+import pytest
+
+from server.loglines import LineHandler, one_line
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO server\.layers: GET / 200")
 
@@ -24,6 +26,24 @@ def test_both_kinds_of_line_look_alike() -> None:
     handler.flush()
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2 and all(LINE.fullmatch(line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("/collections/Straße", "/collections/Straße"),
+        ("/nix\nFAKE", "/nix\\nFAKE"),
+        ("a\r\0\x1b[31m", "a\\r\\x00\\x1b[31m"),
+        ("\u2028\u2029\x85\x9b", "\\u2028\\u2029\\x85\\x9b"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_nobody_writes_a_line_of_his_own(sent: str, written: str) -> None:
+    assert one_line(sent) == written
+    stream = io.StringIO()
+    handler = LineHandler(stream)
+    handler.handle(record(f"GET {sent}", logging.ERROR))
+    assert stream.getvalue().endswith(f"GET {written}\n") and len(stream.getvalue().splitlines()) == 1
 
 
 def test_a_warning_takes_what_waits_with_it() -> None:

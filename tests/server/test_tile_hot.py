@@ -57,6 +57,19 @@ def asked(client: Client) -> Iterator[Asked]:
     made.layer._bytes = 0
 
 
+def test_lines_of_one_list_are_one_list(client: Client, asked: Asked) -> None:
+    url = place(client, 10)
+    tag = client.get(url).headers["etag"]
+    asked.layer._kept.clear()
+    for lines, status in (
+        ([("accept", "text/csv"), ("accept", "application/vnd.mapbox-vector-tile")], 200),
+        ([("accept", "text/csv"), ("accept", "image/png")], 406),
+        ([("if-none-match", '"x"'), ("if-none-match", tag)], 304),
+    ):
+        assert [client.request("GET", url, headers=lines).status_code for _ in range(3)] == [status] * 3, lines
+    assert asked.kept == 2  # those that are no error
+
+
 @pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
 @pytest.mark.parametrize("tms", ["WebMercatorQuad", "WorldCRS84Quad"])
 def test_the_same_answer(asked: Asked, coding: str, tms: str) -> None:
