@@ -80,7 +80,8 @@ class Cursor:
         try:
             raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
             head, body = raw[:_SUM], raw[_SUM:]
-            if head != _checksum(body, query):
+            # What is none of its characters, base64 leaves out.
+            if head != _checksum(body, query) or urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
                 raise ValueError("check sum")
             version, before, count, ident, *values = json.loads(body)
             cursor = cls(_natural(version), ident, tuple(values), _natural(before), None if count is None else _natural(count))

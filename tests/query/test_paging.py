@@ -153,7 +153,8 @@ def test_each_damage_is_seen(city: Published) -> None:
     token = Cursor(3, "5", ("a",), 20, 80).encode(query)
     assert token.isascii() and token.replace("-", "").replace("_", "").isalnum()
     damaged = [token[:k] + ("A" if token[k] != "A" else "B") + token[k + 1 :] for k in range(len(token) - 1)]
-    for bad in [*damaged, token[:-2], token + "AAAA", "", "ä", "=", "[]", "A" * 5000]:
+    more = [token[:5] + "!" + token[5:], token[:7] + "%" + token[7:], f" {token}", f"{token}\n", f"{token}="]  # base64 would leave them out
+    for bad in [*damaged, *more, token[:-2], token + "AAAA", "", "ä", "=", "[]", "A" * 5000]:
         with pytest.raises(InvalidCursor, match="damaged or belongs to another query"):
             Cursor.decode(bad, query)
 
