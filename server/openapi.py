@@ -15,6 +15,7 @@ from server.call import Call
 from server.documents import Documents
 from server.host import Published, Snapshot
 from server.negotiation import MEDIA
+from server.openapi_texts import in_german
 
 MOST_COLLECTIONS = 50
 """Collections that have paths of their own; a document of more would be megabytes."""
@@ -69,7 +70,7 @@ def openapi_document(
     else:
         for published in chosen:
             paths |= _own(published, language)
-    return {
+    document = {
         "openapi": "3.0.3",
         "info": {
             "title": title.get(language) or title["de"],
@@ -98,6 +99,7 @@ def openapi_document(
             },
         },
     }
+    return in_german(document) if language == "de" else document
 
 
 def _own(published: Published, language: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from typing import Any
 
 from server.host import Published
 from server.negotiation import LANGUAGES, MEDIA
+from server.openapi_texts import GERMAN
 from server.params import DEFAULT_LIMIT, MAX_LIMIT, PAGE_PARAMETERS, TILE_PARAMETERS, known_crs, queryable_names
 from server.schemas import property_schema
 from stadtgrund.query.tiles import MATRIX_SETS
@@ -289,8 +290,8 @@ def queryable_parameters(published: Published, language: str) -> list[Json]:
     found: list[Json] = []
     if searched := published.relation.search:
         titles = ", ".join(published.collection.field(name).title.get(language) for name in searched)
-        words = "Searched:" if language == "en" else "Durchsucht:"
-        found.append({**parameters()["q"], "description": f"{_SEARCH} {words} {titles}."})
+        text, words = (_SEARCH, "Searched:") if language == "en" else (GERMAN[_SEARCH], "Durchsucht:")
+        found.append({**parameters()["q"], "description": f"{text} {words} {titles}."})
     for name in queryable_names(published.relation):
         schema = property_schema(published.collection.field(name), language)
         kept = {key: value for key, value in schema.items() if key in ("type", "format", "enum")}

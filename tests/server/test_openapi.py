@@ -13,6 +13,8 @@ from server.answer import Answer
 from server.host import Snapshot
 from server.kept import Kept
 from server.openapi import MOST_COLLECTIONS, openapi_document
+from server.openapi_texts import GERMAN
+from server.processes import openapi_paths
 
 from .conftest import KEY, Client
 
@@ -55,6 +57,24 @@ def test_thousands_of_collections_are_one_small_document(client: Client, width: 
     assert "GET /collections/{dataset}/items" in found and "GET /collections/{dataset}/api" in found
     assert document["components"]["parameters"]["dataset"]["schema"]["enum"] == list(snapshot.published)
     assert len(json.dumps(document, ensure_ascii=False, separators=(",", ":"))) <= 500_000
+
+
+def texts(part: Any) -> set[str]:
+    """Return all summaries and descriptions."""
+    if isinstance(part, dict):
+        own = {value for key, value in part.items() if key in ("summary", "description") and isinstance(value, str)}
+        return own.union(*map(texts, part.values()))
+    return set[str]().union(*map(texts, part)) if isinstance(part, list) else set()
+
+
+def test_the_german_document_is_german(client: Client) -> None:
+    snapshot = many(client, MOST_COLLECTIONS + 1, 12)
+    german, english = (openapi_document(snapshot, language, more=openapi_paths()) for language in ("de", "en"))
+    del german["info"], english["info"]
+    assert texts(german) & texts(english) == {"OK", "TileJSON", "Schema"}
+    own = texts(client.json("/api?lang=de"))
+    assert len(own) > 50 and not own & GERMAN.keys()
+    assert any(text.startswith("Volltext:") and "Durchsucht: " in text for text in own)
 
 
 def test_each_collection_links_a_document_with_its_attributes(client: Client) -> None:

@@ -1,0 +1,113 @@
+"""The OpenAPI document in German, by the English texts that its building blocks have."""
+
+from __future__ import annotations
+
+__all__ = ["GERMAN", "in_german"]
+
+from typing import Any
+
+from server.params import MAX_LIMIT
+
+GERMAN: dict[str, str] = {
+    # Summaries
+    "Service": "Dienst",
+    "API of a collection, with each of its attributes": "API eines Datensatzes, mit jedem seiner Attribute",
+    "Check a construction project": "Ein Bauvorhaben prüfen",
+    "Check a construction project: its description": "Ein Bauvorhaben prüfen: Beschreibung",
+    "Collection": "Datensatz",
+    "Collections": "Datensätze",
+    "Conformance classes": "Konformitätsklassen",
+    "Excerpt": "Auszug",
+    "File": "Datei",
+    "Item": "Objekt",
+    "Items": "Objekte",
+    "Landing page": "Startseite",
+    "Processes": "Prozesse",
+    "Queryables": "Abfragbare Attribute",
+    "Sortables": "Sortierbare Attribute",
+    "Styles": "Stile",
+    "This document": "Dieses Dokument",
+    "Tile": "Kachel",
+    "Tile matrix set": "Kachelmatrixsatz",
+    "Tile matrix sets": "Kachelmatrixsätze",
+    "Tileset": "Kachelsatz",
+    "Tilesets": "Kachelsätze",
+    # Parameters
+    "A CQL2 expression over the queryables.": "Ein CQL2-Ausdruck über die abfragbaren Attribute.",
+    "A date, an RFC 3339 instant or an interval of two of them; .. is an open end.": (
+        "Ein Tag, ein Zeitpunkt nach RFC 3339 oder ein Zeitraum aus zweien; .. ist ein offenes Ende."
+    ),
+    "Attributes to return; all unless told.": "Attribute der Antwort; ohne Angabe alle.",
+    "CRS of bbox; CRS84 unless told.": "CRS von bbox; ohne Angabe CRS84.",
+    "CRS of geometries in filter; CRS84 unless told.": "CRS der Geometrien in filter; ohne Angabe CRS84.",
+    "CRS of the answer's coordinates; CRS84 unless told.": "CRS der Koordinaten in der Antwort; ohne Angabe CRS84.",
+    "Collections that have all words of one of these terms, parted by commas, in title, description, keywords or id.": (
+        "Datensätze, die alle Wörter eines dieser Begriffe (durch Kommas getrennt) in Titel, Beschreibung, Schlagwörtern, Kennung haben."
+    ),
+    "Collections to have as layers, the lowest first: ids or addresses; all unless told.": (
+        "Datensätze, die Layer werden, der unterste zuerst: Kennungen oder Adressen; ohne Angabe alle."
+    ),
+    "Column, counted from the west.": "Spalte, von Westen gezählt.",
+    "Features a page; more than {limit} counts as {limit}.": "Objekte je Seite; mehr als {limit} gilt als {limit}.",
+    "Features that meet this box: four numbers, or six with heights, in the axis order of bbox-crs.": (
+        "Objekte, die dieses Rechteck berühren: vier Zahlen, oder sechs mit Höhen, in der Achsenfolge von bbox-crs."
+    ),
+    "Features to skip. For long walks follow the link rel=next instead.": (
+        "So viele Objekte werden übersprungen. Wer alle Seiten holt, folgt besser dem Link rel=next."
+    ),
+    "Format of the file.": "Format der Datei.",
+    "Full text: features that have one of these terms, parted by commas. The words of a term follow each other; the last may be the "
+    "beginning of a word. Case, accents, umlauts (ü = ue) and endings make no difference.": (
+        "Volltext: Objekte mit einem dieser Begriffe, durch Kommas getrennt. Die Wörter eines Begriffs folgen einander; das letzte darf "
+        "ein Wortanfang sein. Groß- und Kleinschreibung, Akzente, Umlaute (ü = ue) und Endungen machen keinen Unterschied."
+    ),
+    "Id of a collection.": "Kennung eines Datensatzes.",
+    "Id of a feature.": "Kennung eines Objekts.",
+    "Language of filter.": "Sprache von filter.",
+    "Language of titles and texts.": "Sprache der Titel und Texte.",
+    "Name of a file, as the collection links it.": "Name einer Datei, wie ihn der Datensatz verlinkt.",
+    "Representation of the answer.": "Darstellung der Antwort.",
+    "Representation of the answer; without it the Accept header decides.": (
+        "Darstellung der Antwort; ohne Angabe entscheidet der Header Accept."
+    ),
+    "Representation of the tile.": "Darstellung der Kachel.",
+    "Row, counted from the north.": "Zeile, von Norden gezählt.",
+    "Sortables, each with an optional + or - before it.": "Sortierbare Attribute, jedes mit + oder - davor, wenn gewünscht.",
+    "Tile matrix set.": "Kachelmatrixsatz.",
+    "Where the page begins, as the link rel=next says it.": "Wo die Seite beginnt, wie es der Link rel=next sagt.",
+    "Whether geometries are left out.": "Ob die Geometrien wegbleiben.",
+    "Zoom level.": "Zoomstufe.",
+    # Responses
+    "A key was sent and is not valid.": "Ein Schlüssel wurde gesendet und gilt nicht.",
+    "A parameter is unknown or its value is not valid; the answer names what is allowed.": (
+        "Ein Parameter ist unbekannt, oder sein Wert gilt nicht; die Antwort nennt, was erlaubt ist."
+    ),
+    "No representation in a media type that was asked for.": "Keine Darstellung in einem der gewünschten Medientypen.",
+    "Nothing is asked for in particular: the file of the whole collection.": (
+        "Nach nichts Besonderem wird gefragt: die Datei des ganzen Datensatzes."
+    ),
+    "Nothing lies in this tile.": "In dieser Kachel liegt nichts.",
+    "The answer is over the limit; ask for less.": "Die Antwort ist über der Grenze; fragen Sie nach weniger.",
+    "The client has the current answer.": "Der Client hat die aktuelle Antwort.",
+    "The database is not reachable or took too long; the same request may succeed later.": (
+        "Die Datenbank ist nicht erreichbar oder brauchte zu lange; dieselbe Anfrage kann später gelingen."
+    ),
+    "The file is still being written; after Retry-After seconds the same address has it.": (
+        "Die Datei wird noch geschrieben; nach Retry-After Sekunden hat sie dieselbe Adresse."
+    ),
+    "The range of bytes that was asked for.": "Der Bereich von Bytes, nach dem gefragt wurde.",
+    "The report.": "Der Bericht.",
+    "The server could not answer.": "Der Server konnte nicht antworten.",
+    "There is no such thing, or not for this caller.": "Das gibt es nicht, oder nicht für diesen Schlüssel.",
+}
+GERMAN = {key.format(limit=MAX_LIMIT): text.format(limit=MAX_LIMIT) for key, text in GERMAN.items()}
+
+
+def in_german(part: Any) -> Any:
+    """Return a document, or a part of one, with the summaries and descriptions that have a German text in German."""
+    if isinstance(part, dict):
+        return {
+            key: GERMAN.get(value, value) if key in ("summary", "description") and isinstance(value, str) else in_german(value)
+            for key, value in part.items()
+        }
+    return [in_german(each) for each in part] if isinstance(part, list) else part
