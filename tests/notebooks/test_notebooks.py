@@ -77,7 +77,7 @@ def test_check_a_project(musterstadt: str, tmp_path: Path) -> None:
     assert re.search(r"Konflikt\s+1\n", shown) and re.search(r"Auflage\s+7\n", shown)
     assert "BAU-2026-0209" in shown and "gemeinsame Tage 21.12.2026 bis 29.12.2026" in shown
     assert re.search(r"Leitungen im Untergrund\s+not_permitted\s+Stadtwerke Musterstadt", shown)
-    assert "Self-intersection" in shown
+    assert "Der Rand schneidet sich selbst" in shown
     assert shown.count("BILD") == 1
     address = re.search(r"Prüfbericht\s+file://(\S+)", shown)
     assert address and "<h1>Prüfung eines Vorhabens</h1>" in Path(address[1]).read_text(encoding="utf-8")
