@@ -115,6 +115,10 @@ class _Work:
     def _url(self) -> str:
         return f"{self.base_url}/collections/{self._id}"
 
+    def _file(self, extension: str) -> str:
+        """Return the address of a file of all features; its first reader may wait, and is led to the same address again."""
+        return f"{self._url}/files/{self._id}.{extension}"
+
     @property
     def _drawn(self) -> bool:
         return self.collection.geometry is not None
@@ -144,6 +148,16 @@ class _Work:
             snippets.append(Snippet("URL", self.base_url))
             if not self.key:  # the key stands in QGIS' own store, which a snippet cannot know
                 snippets.append(Snippet(self._say("Oder in der Python-Konsole von QGIS", "Or in the Python console of QGIS"), load))
+        if self.collection.items and self._drawn:
+            steps.append(
+                self._say(
+                    "Große Ebenen ganz: Vektorlayer hinzufügen, Quelltyp „Protokoll: HTTP(S)“, mit der Adresse der Datei unten. "
+                    "Auch aus ihr kommt nur über das Netz, was zu sehen ist.",
+                    "Large layers as a whole: Add Vector Layer, source type “Protocol: HTTP(S)”, with the address of the file below. "
+                    "From it, too, only what is seen comes over the net.",
+                )
+            )
+            snippets.append(Snippet(self._say("Adresse der Datei (FlatGeobuf)", "Address of the file (FlatGeobuf)"), self._file("fgb")))
         if self.collection.tiles and self._drawn:
             low, high = self.collection.tiles.zoom
             steps.append(
@@ -186,8 +200,7 @@ class _Work:
         if self.named.feature is not None:
             one = f'curl {sent}"{self._url}/items/{quote(self.named.feature, safe="")}"'
             snippets.append(Snippet(self._say("Ein einzelnes Objekt", "A single feature"), one))
-        # Written when it is first asked for: who waits long is led to the same address again.
-        table = f'curl {sent}--location --output {self._id}.csv "{self._url}/files/{self._id}.csv"'
+        table = f'curl {sent}--location --output {self._id}.csv "{self._file("csv")}"'
         snippets.append(Snippet(self._say("Als Tabelle für die Tabellenkalkulation (CSV)", "As a table for a spreadsheet (CSV)"), table))
         return Tool("curl", (), tuple(snippets))
 
@@ -286,8 +299,8 @@ class _Work:
             *self._store_key(),
             Snippet(self._say("Was ist darin?", "What is in it?"), f"ogrinfo -so {source}{sent}"),
             Snippet(
-                self._say("Alles als GeoPackage", "All of it as a GeoPackage"),
-                f"ogr2ogr -f GPKG {self._id}.gpkg {source} -oo PAGE_SIZE={_PAGE}{sent}",
+                self._say("Alles als GeoPackage, aus der fertigen Datei", "All of it as a GeoPackage, from the file"),
+                f"ogr2ogr -f GPKG {self._id}.gpkg {_shell(f'/vsicurl/{self._file("gpkg")}')} {self._id}{sent}",
             ),
         ]
         if self.named.condition:

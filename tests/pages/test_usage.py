@@ -17,6 +17,11 @@ import pytest
 from server.usage import KEY, example
 from stadtgrund.catalog.collection import Collection
 
+REMOTE = """\
+layer = QgsVectorLayer("/vsicurl/{}", "Datei", "ogr")
+QgsProject.instance().addMapLayer(layer)
+"""
+"""What „Protokoll: HTTP(S)“ of QGIS makes of an address."""
 QGIS = """\
 import sys
 from qgis.core import QgsApplication, QgsProject, QgsVectorLayer
@@ -117,12 +122,15 @@ def test_r(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_p
 @pytest.mark.qgis
 @pytest.mark.parametrize("dataset", OPEN, indirect=True)
 def test_qgis(codes: dict[str, list[str]], dataset: str, good_api: str, tmp_path: Path) -> None:
-    address, code, *tiles = codes["QGIS"]
-    assert address == good_api
+    address, code, *more = codes["QGIS"]
+    files = [each for each in more if "/files/" in each]
+    tiles = [each for each in more if "/tiles/" in each]
+    assert address == good_api and files + tiles == more and len(files) == (0 if dataset == "zahlen" else 1)
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
-    command = ["env", "-u", "PYTHONPATH", "QT_QPA_PLATFORM=offscreen", f"XDG_RUNTIME_DIR={runtime}", "/usr/bin/python3", "-c", QGIS, code]
-    assert f"True {COUNTS[dataset]}" in ran(command, tmp_path, None)
+    command = ["env", "-u", "PYTHONPATH", "QT_QPA_PLATFORM=offscreen", f"XDG_RUNTIME_DIR={runtime}", "/usr/bin/python3", "-c", QGIS]
+    for loaded in (code, *(REMOTE.format(file) for file in files)):
+        assert f"True {COUNTS[dataset]}" in ran([*command, loaded], tmp_path, None)
     for tile in tiles:
         place = tile.replace("{z}", "14").replace("{y}", "5453").replace("{x}", "8509")
         assert httpx.get(place, trust_env=False).headers["content-type"].startswith("application/vnd.mapbox-vector-tile")
