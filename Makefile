@@ -28,8 +28,8 @@ demo: setup ## prepare the 15 minutes of docs/demo.md, or set them back to their
 test: setup-test ## run the tests, except the long proofs
 	@.venv/bin/pytest -n 2 --dist worksteal -m "not slow"
 
-test-all: setup-test ## run the long proofs, which `make test` leaves out
-	@.venv/bin/pytest -n 2 --dist worksteal -m slow
+test-all: setup-test ## run the long proofs, which `make test` leaves out, and all abstract tests of the standards
+	@.venv/bin/pytest -n 2 --dist worksteal -m "slow or conformance"
 
 check: setup-test ## lint, format, types, layers, contracts, generated files
 	.venv/bin/ruff check
@@ -43,5 +43,5 @@ check: setup-test ## lint, format, types, layers, contracts, generated files
 bench: setup ## measure serving and loading on this machine
 	@.venv/bin/python -m bench
 
-conformance: ## run the OGC's own suites from CITE_HOME against URL (http://localhost:5000)
+conformance: ## run the OGC's own suites from CITE_HOME against URL (http://localhost:5000; several, parted by blanks)
 	@bin/conformance

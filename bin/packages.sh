@@ -58,27 +58,36 @@ install_packages() { # package…
     logged $as_root apt-get -q -o DPkg::Lock::Timeout=300 update ||
         die "Die Paketlisten konnten nicht geladen werden: Prüfen Sie die Netzverbindung und wiederholen Sie den Befehl." \
             "The package lists could not be fetched: check the network and try again."
+    # The signals too: a shell that one of them ends runs no EXIT trap of its own accord.
+    trap allow_services EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     forbid_services
     # shellcheck disable=SC2086
     logged $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
         -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold install "$@" ||
-        { allow_services && die "apt-get konnte nicht alles installieren: $*" "apt-get could not install all of: $*"; }
+        die "apt-get konnte nicht alles installieren: $*" "apt-get could not install all of: $*"
     allow_services
+    trap - EXIT HUP INT TERM
 }
 
 # What is installed for us is started by us, when it is needed: a web server that apt starts would open a port to everybody.
+# The administrator's own rule stays as it is; ours, left behind by a setup that was killed, is ours again.
 forbid_services() {
     services_policy=
-    [ -d "$ROOT/usr/sbin" ] && [ ! -e "$ROOT/usr/sbin/policy-rc.d" ] || return 0
+    services_mark='# forbidden while packages for Stadtgrund are installed'
+    [ -d "$ROOT/usr/sbin" ] || return 0
+    [ ! -e "$ROOT/usr/sbin/policy-rc.d" ] || grep -qsF "$services_mark" "$ROOT/usr/sbin/policy-rc.d" || return 0
     services_policy=$ROOT/usr/sbin/policy-rc.d
     # shellcheck disable=SC2086
-    printf '#!/bin/sh\nexit 101 # forbidden while packages for Stadtgrund are installed\n' | $as_root tee "$services_policy" >/dev/null &&
+    printf '#!/bin/sh\nexit 101 %s\n' "$services_mark" | $as_root tee "$services_policy" >/dev/null &&
         $as_root chmod 755 "$services_policy"
 }
 
 allow_services() {
     # shellcheck disable=SC2086
-    [ -z "$services_policy" ] || $as_root rm -f "$services_policy"
+    [ -z "${services_policy:-}" ] || $as_root rm -f "$services_policy"
 }
 
 # Our PostGIS is private: keep apt from making and starting a system-wide one, which would take memory and a port.

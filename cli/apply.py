@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli import context
-from cli.console import data, data_json, say
+from cli import closing, context
+from cli.console import data, data_json, tell
 from etl.report import access_lines
 from stadtgrund.catalog import access
 from stadtgrund.catalog.recipe import recipe_of
@@ -26,13 +26,15 @@ def command(
 ) -> None:
     """Geänderte Verträge übernehmen: Texte, Freigabe, Formen, Ansichten. Daten werden nicht neu gelesen.
 
-    Was nur eine Ladung ändern kann (Quelle, Felder, Typen), nennt der Befehl.
+    Was nur eine Ladung ändern kann (Quelle, Felder, Typen), nennt der Befehl. Fehlerhafte Verträge werden genannt und
+    ausgelassen; was sie schließen, wird geschlossen.
 
     \b
     Beispiel: stadtgrund apply schulen
               stadtgrund apply --dry-run
     """
-    deployment, failed = context.deployment(), False
+    deployment, wrong = context.usable(ids)
+    failed = bool(wrong and not ids)
     contracts = [deployment.contract(dataset) for dataset in ids] if ids else list(deployment.contracts.values())
     database = context.database()
     for contract in contracts:
@@ -53,7 +55,7 @@ def command(
                 )
         except StadtgrundError as error:
             failed = True
-            say(f"{contract.id}: {error}")
+            tell(f"{contract.id}: {error}")
             continue
         if as_json:
             profiles = {state.profile: {"form": state.form, "count": state.count, "reason": state.reason.de} for state in states}
@@ -77,5 +79,11 @@ def command(
                     f"  Source, fields or rules are new; they hold after: stadtgrund load {contract.id}",
                 )
             )
+    if not dry_run:
+        closing.close(database, only_joins=bool(ids))
+    if not ids:
+        closing.tell_unowned(database)
+        if wrong:
+            tell(by_locale(f"Nicht übernommen: {', '.join(wrong)}.", f"Not applied: {', '.join(wrong)}."))
     if failed:
         raise typer.Exit(1)

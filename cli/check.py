@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.catalog import checks
 from stadtgrund.errors import by_locale
 
@@ -26,9 +26,10 @@ def command(json_: Annotated[bool, typer.Option("--json", help="Je Fund eine Zei
     """
     from processes import checks_of_rules
     from server import viewer_file
+    from stadtgrund.query.form_filter import compile_where
 
     wanted = context.settings().deployment
-    problems, deployment = checks.examined(wanted.config, wanted.data)
+    problems, deployment = checks.examined(wanted.config, wanted.data, compile_where=compile_where)
     problems += [*checks_of_rules.check(wanted.config, deployment), *viewer_file.check(wanted.config, deployment)]
     for problem in problems:
         if json_:
@@ -36,11 +37,11 @@ def command(json_: Annotated[bool, typer.Option("--json", help="Je Fund eine Zei
         else:
             data(str(problem))
     for remark in checks_of_rules.remarks(wanted.config, deployment) if deployment else ():
-        say(by_locale(f"Hinweis: {remark}", f"Note: {remark}"))
+        tell(by_locale(f"Hinweis: {remark}", f"Note: {remark}"))
     if problems:
-        say(by_locale(f"{_counted(len(problems))} in {wanted.config}.", f"{len(problems)} problem(s) in {wanted.config}."))
+        tell(by_locale(f"{_counted(len(problems))} in {wanted.config}.", f"{len(problems)} problem(s) in {wanted.config}."))
         raise typer.Exit(1)
-    say(by_locale(f"{wanted.config}: alles in Ordnung.", f"{wanted.config}: all is well."))
+    tell(by_locale(f"{wanted.config}: alles in Ordnung.", f"{wanted.config}: all is well."))
 
 
 def _counted(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["data", "data_json", "has_terminal", "say"]
+__all__ = ["data", "data_json", "has_terminal", "tell"]
 
 import json
 import sys
@@ -21,7 +21,7 @@ def data_json(value: Any) -> None:
     data(json.dumps(value, ensure_ascii=False, default=lambda other: other.isoformat() if isinstance(other, date) else str(other)))
 
 
-def say(text: str) -> None:
+def tell(text: str) -> None:
     """Write one line for a person (progress, remarks) to stderr."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

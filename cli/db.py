@@ -13,7 +13,7 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.errors import SetupError, UsageError, by_locale, unknown
 from stadtgrund.store import embedded, overview, setup
 from stadtgrund.store.database import Database, rebind
@@ -34,7 +34,7 @@ _Role = Annotated[str, typer.Option("--role", metavar="ROLLE", help="owner, inge
 
 @app.command()
 def start(dry_run: _DryRun = False, as_json: _Json = False) -> None:
-    """Die Datenbank starten, wenn sie steht, und einrichten, was an ihr fehlt.
+    """Die Datenbank starten und einrichten, was fehlt.
 
     \b
     Beispiel: stadtgrund db start
@@ -47,22 +47,22 @@ def start(dry_run: _DryRun = False, as_json: _Json = False) -> None:
         for line in found.lines():
             data(line)
         if found.ready:
-            say(by_locale("Probe: es gäbe nichts zu tun.", "Dry run: there would be nothing to do."))
+            tell(by_locale("Probe: es gäbe nichts zu tun.", "Dry run: there would be nothing to do."))
         else:
-            say(by_locale("Probe: sie würde gestartet und eingerichtet.", "Dry run: it would be started and set up."))
+            tell(by_locale("Probe: sie würde gestartet und eingerichtet.", "Dry run: it would be started and set up."))
         return
     db = context.database()
     if as_json:
         data_json({"database": db.name, "started": db.started})
     elif db.started:
-        say(by_locale(f"Die private Datenbank läuft; {db.name} ist eingerichtet.", f"The private database runs; {db.name} is set up."))
+        tell(by_locale(f"Die private Datenbank läuft; {db.name} ist eingerichtet.", f"The private database runs; {db.name} is set up."))
     else:
-        say(by_locale(f"Die Datenbank lief schon; {db.name} ist eingerichtet.", f"The database ran already; {db.name} is set up."))
+        tell(by_locale(f"Die Datenbank lief schon; {db.name} ist eingerichtet.", f"The database ran already; {db.name} is set up."))
 
 
 @app.command()
 def bind(dry_run: _DryRun = False, as_json: _Json = False) -> None:
-    """Die private Datenbank diesem Deployment-Ordner zuordnen: einmal, nachdem er umgezogen ist.
+    """Die private Datenbank einem umgezogenen Ordner zuordnen.
 
     Sie heißt wie der Ordner und gehört dem, der sie zuerst geöffnet hat; ein anderer Ordner desselben Namens wird sonst abgewiesen.
 
@@ -81,16 +81,18 @@ def bind(dry_run: _DryRun = False, as_json: _Json = False) -> None:
     if as_json:
         data_json({"database": name, "folder": folder, "before": before, "dry_run": dry_run})
     elif before is None:
-        say(by_locale(f"{name} gehört schon zu {folder}.", f"{name} belongs to {folder} already."))
+        tell(by_locale(f"{name} gehört schon zu {folder}.", f"{name} belongs to {folder} already."))
     elif dry_run:
-        say(by_locale(f"Probe: {name} käme von {before} zu {folder}.", f"Dry run: {name} would go from {before} to {folder}."))
+        tell(by_locale(f"Probe: {name} käme von {before} zu {folder}.", f"Dry run: {name} would go from {before} to {folder}."))
     else:
-        say(by_locale(f"{name} gehört jetzt zu {folder}, bisher zu {before}.", f"{name} now belongs to {folder}, so far to {before}."))
+        tell(by_locale(f"{name} gehört jetzt zu {folder}, bisher zu {before}.", f"{name} now belongs to {folder}, so far to {before}."))
 
 
 @app.command()
 def stop(dry_run: _DryRun = False, as_json: _Json = False) -> None:
-    """Die private Datenbank anhalten; offene Sitzungen enden. Eine fremde bleibt, wie sie ist.
+    """Die private Datenbank anhalten.
+
+    Offene Sitzungen enden. Eine fremde bleibt, wie sie ist.
 
     \b
     Beispiel: stadtgrund db stop
@@ -108,14 +110,16 @@ def stop(dry_run: _DryRun = False, as_json: _Json = False) -> None:
     if as_json:
         data_json({"stopped": running, "dry_run": dry_run})
     elif dry_run and running:
-        say(by_locale("Probe: die private Datenbank würde angehalten.", "Dry run: the private database would be stopped."))
+        tell(by_locale("Probe: die private Datenbank würde angehalten.", "Dry run: the private database would be stopped."))
     else:
-        say(by_locale("Die private Datenbank steht.", "The private database is down."))
+        tell(by_locale("Die private Datenbank steht.", "The private database is down."))
 
 
 @app.command()
 def status(as_json: _Json = False) -> None:
-    """Zeigen, ob die Datenbank läuft, was eingerichtet ist und was fehlt; startet nichts.
+    """Zeigen, ob die Datenbank läuft und was ihr fehlt.
+
+    Der Befehl startet nichts.
 
     Ohne --dry-run: der Befehl schreibt nichts.
 
@@ -151,7 +155,9 @@ def url(role: _Role = "owner", as_json: _Json = False) -> None:
 
 @app.command()
 def script(dry_run: _DryRun = False, as_json: _Json = False) -> None:
-    """Das SQL ausgeben, das die Administration einer fremden Datenbank einmal ausführt.
+    """Das SQL für eine fremde Datenbank ausgeben.
+
+    Ihre Administration führt es einmal aus.
 
     Es legt Rollen (Passwörter nur als SCRAM-Prüfwert), PostGIS, Schemata und Rechte an und darf wiederholt werden.
     Die Passwörter selbst liegen danach in var/secrets/; die Probe legt keine an und gibt kein SQL aus.
@@ -171,7 +177,9 @@ def script(dry_run: _DryRun = False, as_json: _Json = False) -> None:
             data_json({"database": database, "passwords": secrets.folder, "new_passwords": missing, "dry_run": True})
         else:
             shown = ", ".join(missing) or by_locale("keine", "none")
-            say(by_locale(f"Probe: neue Passwörter in {secrets.folder}: {shown}.", f"Dry run: new passwords in {secrets.folder}: {shown}."))
+            tell(
+                by_locale(f"Probe: neue Passwörter in {secrets.folder}: {shown}.", f"Dry run: new passwords in {secrets.folder}: {shown}.")
+            )
         return
     with secrets.locked():
         text = setup.script(prefix, database, secrets, settings.database.statement_timeout_ms)
@@ -179,7 +187,7 @@ def script(dry_run: _DryRun = False, as_json: _Json = False) -> None:
         data_json({"database": database, "passwords": secrets.folder, "sql": text})
         return
     data(text)
-    say(by_locale(f"Für {database}; Passwörter in {secrets.folder}.", f"For {database}; passwords in {secrets.folder}."))
+    tell(by_locale(f"Für {database}; Passwörter in {secrets.folder}.", f"For {database}; passwords in {secrets.folder}."))
 
 
 @app.command()

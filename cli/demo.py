@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from cli.progress import LoadProgress
 from cli.run import demo_is_outdated, stamp_of_demo
 from demo import deliveries
@@ -77,7 +77,7 @@ def command(
 def _generate(city: Path) -> None:
     if not demo_is_outdated(city):
         return
-    say(by_locale("Die Demostadt wird erzeugt …", "Generating the demo city …"))
+    tell(by_locale("Die Demostadt wird erzeugt …", "Generating the demo city …"))
     city.mkdir(parents=True, exist_ok=True)
     if subprocess.run([sys.executable, "-m", "demo", city], check=False, stdin=subprocess.DEVNULL).returncode:
         raise StadtgrundError(by_locale("Die Demostadt ließ sich nicht erzeugen.", "The demo city could not be generated."))
@@ -94,7 +94,7 @@ def _load(folder: Path) -> None:
             if report.status in ("stopped", "failed"):
                 failed.append(report.dataset)
                 progress.pause()
-                say(report.text())
+                tell(report.text())
     if failed:
         raise StadtgrundError(
             by_locale(f"Nicht geladen sind: {', '.join(failed)}.", f"Not loaded are: {', '.join(failed)}."),

@@ -44,10 +44,10 @@ def qgis(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Als eine Zeile JSON.")] = False,
 ) -> None:
-    """Ein QGIS-Projekt mit allen Layern eines Profils schreiben: Gruppen, deutsche Feldnamen, Stile.
+    """Ein QGIS-Projekt mit allen Layern eines Profils schreiben.
 
-    Die Layer holt QGIS von der API. Daten der Verwaltung brauchen in QGIS eine Anmeldung (Basic: beliebiger Name, als Passwort
-    der Schlüssel); ihre Kennung steht in der Anmeldungsverwaltung von QGIS.
+    Es enthält Gruppen, deutsche Feldnamen und Stile. Die Layer holt QGIS von der API. Daten der Verwaltung brauchen in QGIS
+    eine Anmeldung (Basic: beliebiger Name, als Passwort der Schlüssel); ihre Kennung steht in der Anmeldungsverwaltung von QGIS.
 
     \b
     Beispiel: stadtgrund export qgis --url https://geodaten.example.org --output musterstadt.qgz
@@ -57,7 +57,7 @@ def qgis(
     from server.viewer_file import ViewerFile
     from stadtgrund.catalog.collection import Collection
 
-    deployment = context.deployment()
+    deployment = context.readable()
     if profile not in deployment.profiles:
         raise UsageError(unknown("profile", profile, deployment.profiles, german="Profil"))
     address = (url or context.settings().server.public_url).rstrip("/")

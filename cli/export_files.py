@@ -13,7 +13,7 @@ import typer
 from psycopg import sql
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from cli.progress import LoadProgress
 from stadtgrund.catalog.collection import Collection
 from stadtgrund.catalog.file_formats import FORMATS, FileFormat, default_srid, offered, srids
@@ -40,10 +40,11 @@ def files(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zeigen, was geschrieben würde.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Eine Zeile JSON je Datei.")] = False,
 ) -> None:
-    """Ganze Datensätze als Dateien schreiben, damit sie beim ersten Abruf schon da sind.
+    """Ganze Datensätze als Dateien schreiben.
 
-    Der Server schreibt jede Datei spätestens dann, wenn sie zum ersten Mal abgerufen wird. Was schon da ist, wird nicht neu
-    geschrieben. Eine neue Version, ein geänderter Titel oder eine andere Lizenz ergeben neue Dateien.
+    So sind sie beim ersten Abruf schon da. Der Server schreibt jede Datei spätestens dann, wenn sie zum ersten Mal abgerufen
+    wird. Was schon da ist, wird nicht neu geschrieben. Eine neue Version, ein geänderter Titel oder eine andere Lizenz ergeben
+    neue Dateien.
 
     \b
     Beispiel: stadtgrund export files --all
@@ -54,7 +55,7 @@ def files(
             by_locale("Welche Datensätze? Entweder IDs oder --all.", "Which datasets? Either ids or --all."),
             remedy=by_locale("Beispiel: stadtgrund export files schulen", "Example: stadtgrund export files schulen"),
         )
-    deployment = context.deployment()
+    deployment = context.readable()
     if profile not in deployment.profiles:
         raise UsageError(unknown("profile", profile, deployment.profiles, german="Profil"))
     chosen = [_format(name) for name in formats or FORMATS]
@@ -68,11 +69,11 @@ def files(
         for name in ids or ():
             if name not in collections:
                 raise UnknownName("Datensatz", "dataset", name, collections)
+        exported = [collection for collection in collections.values() if not ids or collection.id in ids]
+        _check_offered(exported, chosen, wanted)
         shelf = Shelf.of(database, context.settings().downloads.max_bytes)
         failed = False
-        for collection in collections.values():
-            if ids and collection.id not in ids:
-                continue
+        for collection in exported:
             for format_, srid in _each(collection, chosen, wanted):
                 target = Target.of(collection, format_, srid)
                 if dry_run:
@@ -93,7 +94,7 @@ def files(
                     place = _copied(found.path, output, found.name) if output else found.path
                 except StadtgrundError as error:
                     failed = True
-                    say(f"{target.name}: {error}")
+                    tell(f"{target.name}: {error}")
                     continue
                 progress.pause()
                 facts = {"bytes": found.bytes, "sha256": found.sha256, "path": str(place), "seconds": time.perf_counter() - started}
@@ -118,6 +119,18 @@ def _srid(text: str) -> int:
             remedy=by_locale("Erlaubt: EPSG:<Nummer>, etwa EPSG:4326.", "Allowed: EPSG:<number>, such as EPSG:4326."),
         )
     return int(number)
+
+
+def _check_offered(collections: list[Collection], formats: list[FileFormat], wanted: list[int]) -> None:
+    """Refuse a CRS in which none of the files that are meant is offered."""
+    known = {srid for each in collections for format_ in offered(each) if format_ in formats for srid in srids(each, format_)}
+    for srid in wanted:
+        if srid not in known:
+            names = ", ".join(f"EPSG:{other}" for other in sorted(known))
+            raise UsageError(
+                by_locale(f"--crs EPSG:{srid} wird hier nicht angeboten.", f"--crs EPSG:{srid} is not offered here."),
+                remedy=by_locale(f"Bekannt sind: {names or '–'}.", f"Known are: {names or '–'}."),
+            )
 
 
 def _each(collection: Collection, formats: list[FileFormat], wanted: list[int]) -> list[tuple[FileFormat, int | None]]:

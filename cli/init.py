@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from cli.output import as_file
 from stadtgrund.catalog.registry import Deployment, read_documents
 from stadtgrund.errors import ContractError, UsageError, by_locale
@@ -76,7 +76,7 @@ def command(
     if as_json:
         return
     for note in draft.notes:
-        say(f"– {note}")
+        tell(f"– {note}")
     _tell_next(deployment, draft.id, target)
 
 
@@ -127,21 +127,21 @@ def _crs(text: str) -> str:
 def _tell_next(deployment: Deployment, dataset: str, target: Path | None) -> None:
     config = shlex.quote(str(context.settings().deployment.config))
     if target is None:
-        say(
+        tell(
             by_locale(
                 f"Speichern als: {deployment.folder / 'datasets' / dataset}.yaml",
                 f"Save it as: {deployment.folder / 'datasets' / dataset}.yaml",
             )
         )
         if dataset in deployment.contracts:
-            say(
+            tell(
                 by_locale(
                     f"Achtung: „{dataset}“ gibt es dort schon; --id wählt einen anderen Namen.",
                     f"Note: “{dataset}” is there already; --id names it anew.",
                 )
             )
-    say(by_locale(f"Laden und ausliefern: make run CONFIG={config}", f"Load and serve: make run CONFIG={config}"))
-    say(
+    tell(by_locale(f"Laden und ausliefern: make run CONFIG={config}", f"Load and serve: make run CONFIG={config}"))
+    tell(
         by_locale(
             f"Entwurf, nur für die Verwaltung zu sehen; danach: stadtgrund --config {config} release {dataset}",
             f"A draft, seen by the administration only; then: stadtgrund --config {config} release {dataset}",

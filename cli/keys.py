@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.errors import by_locale
 from stadtgrund.store import api_keys
 
@@ -34,7 +34,9 @@ def create(
     dry_run: _DryRun = False,
     as_json: _Json = False,
 ) -> None:
-    """Einen Schlüssel anlegen und dieses eine Mal zeigen; aufbewahrt wird nur seine Prüfsumme.
+    """Einen Schlüssel anlegen und dieses eine Mal zeigen.
+
+    Aufbewahrt wird nur seine Prüfsumme.
 
     \b
     Beispiel: stadtgrund keys create Vermessungsamt --profile verwaltung
@@ -44,19 +46,21 @@ def create(
         if as_json:
             data_json({"label": label, "profile": profile, "dry_run": True})
             return
-        say(by_locale(f"Probe: „{label}“ bekäme einen Schlüssel für {profile}.", f"Dry run: {label!r} would get a key for {profile}."))
+        tell(by_locale(f"Probe: „{label}“ bekäme einen Schlüssel für {profile}.", f"Dry run: {label!r} would get a key for {profile}."))
         return
     key = api_keys.create(context.database(), label, profile)
     if as_json:
         data_json({"label": label, "profile": profile, "key": key.reveal()})
         return
-    say(by_locale("Der Schlüssel wird nur jetzt gezeigt:", "The key is shown only now:"))
+    tell(by_locale("Der Schlüssel wird nur jetzt gezeigt:", "The key is shown only now:"))
     data(key.reveal())
 
 
 @app.command("list")
 def list_(as_json: _Json = False) -> None:
-    """Alle Schlüssel auflisten, auch gesperrte; den Schlüssel selbst kennt niemand mehr.
+    """Alle Schlüssel auflisten, auch gesperrte.
+
+    Den Schlüssel selbst kennt niemand mehr.
 
     Ohne --dry-run: der Befehl schreibt nichts.
 
@@ -75,7 +79,9 @@ def list_(as_json: _Json = False) -> None:
 
 @app.command()
 def revoke(label: _Label, dry_run: _DryRun = False, as_json: _Json = False) -> None:
-    """Einen Schlüssel sperren; er gilt von der nächsten Anfrage an nicht mehr.
+    """Einen Schlüssel sperren.
+
+    Er gilt nach höchstens 5 Sekunden nicht mehr.
 
     \b
     Beispiel: stadtgrund keys revoke Vermessungsamt
@@ -85,6 +91,6 @@ def revoke(label: _Label, dry_run: _DryRun = False, as_json: _Json = False) -> N
         data_json({"label": label, "revoked": not dry_run})
         return
     if dry_run:
-        say(by_locale(f"Probe: der Schlüssel von „{label}“ würde gesperrt.", f"Dry run: the key of {label!r} would be revoked."))
+        tell(by_locale(f"Probe: der Schlüssel von „{label}“ würde gesperrt.", f"Dry run: the key of {label!r} would be revoked."))
     else:
-        say(by_locale(f"Der Schlüssel von „{label}“ ist gesperrt.", f"The key of {label!r} is revoked."))
+        tell(by_locale(f"Der Schlüssel von „{label}“ ist gesperrt.", f"The key of {label!r} is revoked."))

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli import context
-from cli.console import data, data_json, say
+from cli import closing, context
+from cli.console import data, data_json, tell
 from cli.progress import LoadProgress
 from stadtgrund.errors import UsageError, by_locale
 
@@ -39,7 +39,7 @@ def command(
         )
     from etl import pipeline  # loads GDAL and Arrow: not before the command line is known to be right
 
-    deployment = context.deployment()
+    deployment, wrong = context.usable(ids)
     chosen = None if all_ else list(ids or [])
     for dataset in chosen or ():
         deployment.contract(dataset)
@@ -53,7 +53,7 @@ def command(
                 else:
                     data(f"{dataset}: {contract.source.kind}, {place}")
         return
-    failed = False
+    failed = bool(wrong and all_)
     with LoadProgress() as progress:
         for report in pipeline.load_all(
             context.database(), deployment, chosen, force=force, progress=progress, public_url=context.settings().server.public_url
@@ -62,9 +62,12 @@ def command(
             if as_json:
                 data_json(report.line())
                 if report.error:
-                    say(" ".join(part for part in (report.error, report.kept, report.next_step) if part))
+                    tell(" ".join(part for part in (report.error, report.kept, report.next_step) if part))
             else:
                 progress.pause()
                 data(report.text())
+    closing.close(context.database(), only_joins=not all_)
+    if wrong and all_:
+        tell(by_locale(f"Nicht geladen: {', '.join(wrong)}.", f"Not loaded: {', '.join(wrong)}."))
     if failed:
         raise typer.Exit(1)

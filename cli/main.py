@@ -21,10 +21,12 @@ from types import TracebackType
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 import stadtgrund
 from cli import context
-from cli.console import data, say
+from cli.console import data, tell
+from cli.wording import built, told
 from stadtgrund.errors import ContractError, StadtgrundError, UnknownName, UsageError, by_locale
 
 VERBS: dict[str, str] = {
@@ -44,7 +46,7 @@ VERBS: dict[str, str] = {
     "render": "Die pygeoapi.yml für einen gewöhnlichen pygeoapi schreiben.",
     "docs": "Eine Seite über die Datensätze schreiben.",
     "tiles": "Kacheln vorab erzeugen oder gespeicherte löschen.",
-    "export": "Ein QGIS-Projekt eines Profils schreiben.",
+    "export": "Ein QGIS-Projekt oder ganze Datensätze als Dateien schreiben.",
     "keys": "API-Schlüssel anlegen, auflisten, sperren.",
     "db": "Die Datenbank starten, anhalten, einrichten, öffnen.",
     "demo": "Die Vorführung vorbereiten oder auf ihren Anfang zurücksetzen.",
@@ -96,7 +98,7 @@ def _delegate(ctx: typer.Context) -> None:
     if verb is None:
         verb = typer.Typer(add_completion=False, rich_markup_mode=None)
         verb.command(name, context_settings={"help_option_names": ["-h", "--help"]})(module.command)
-    result = typer.main.get_command(verb).main(args=ctx.args, prog_name=ctx.command_path, standalone_mode=False)
+    result = built(verb).main(args=ctx.args, prog_name=ctx.command_path, standalone_mode=False)
     if isinstance(result, int) and result:  # the code of a typer.Exit, which only the outermost command turns into an end
         raise typer.Exit(result)
 
@@ -127,7 +129,14 @@ def run(arguments: Sequence[str]) -> int:
     words = _hoist(arguments)
     try:
         # Not app(words): that puts typer's own excepthook in the place of ours.
-        typer.main.get_command(app).main(args=words, prog_name="stadtgrund")
+        result = built(app).main(args=words, prog_name="stadtgrund", standalone_mode=False)
+    except TyperException as error:
+        for line in told(error):
+            tell(line)
+        return error.exit_code
+    except typer.Abort:
+        tell(by_locale("Abgebrochen.", "Aborted."))
+        return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except StadtgrundError as error:
@@ -135,11 +144,11 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exception(error)
         for line in (error.what, error.kept, error.remedy):
             if line:
-                say(line)
+                tell(line)
         return 2 if isinstance(error, UsageError | ContractError | UnknownName) else 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return result if isinstance(result, int) else 0
 
 
 def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -152,8 +161,8 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         german, english = (f" für {error.filename}", f" for {error.filename}") if error.filename else ("", "")
-        say(by_locale(f"Kein Platz mehr auf dem Datenträger{german}.", f"No space left on the disk{english}."))
-        say(
+        tell(by_locale(f"Kein Platz mehr auf dem Datenträger{german}.", f"No space left on the disk{english}."))
+        tell(
             by_locale(
                 "Was veröffentlicht war, ist unverändert. Schaffen Sie Platz und wiederholen Sie den Befehl.",
                 "What was published is unchanged. Make room and repeat the command.",
@@ -165,7 +174,7 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
             what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
         else:
             what = f"{by_locale('Unerwarteter Fehler', 'Unexpected error')}: {kind.__name__}: {' '.join(str(error).split())}"
-        say(f"{what}. {more}")
+        tell(f"{what}. {more}")
 
 
 def main() -> None:

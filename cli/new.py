@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.catalog import checks
 from stadtgrund.catalog.skeleton import LAENDER, Skeleton, ags_of, crs_of
 from stadtgrund.errors import ContractError, StadtgrundError, UsageError, by_locale
@@ -62,25 +62,25 @@ def command(
     data(str(place))
     if dry_run:
         files = ", ".join(sorted(skeleton.files()))
-        say(by_locale(f"Probe, nichts angelegt. Angelegt würden: {files}.", f"Dry run, nothing was made. It would have: {files}."))
+        tell(by_locale(f"Probe, nichts angelegt. Angelegt würden: {files}.", f"Dry run, nothing was made. It would have: {files}."))
         return
     shown = shlex.quote(str(place))
-    say(
+    tell(
         by_locale(
             f"{skeleton.title}: {LAENDER[skeleton.ags[:2]]}, AGS {skeleton.ags}, gespeichert wird in {skeleton.crs}.",
             f"{skeleton.title}: {LAENDER[skeleton.ags[:2]]}, AGS {skeleton.ags}, stored in {skeleton.crs}.",
         )
     )
     if skeleton.box is None:
-        say(
+        tell(
             by_locale(
                 "Die box ist ganz Deutschland; bitte in deployment.yml enger fassen.",
                 "The box is all of Germany; narrow it in deployment.yml.",
             )
         )
-    say(by_locale("Als Nächstes:", "Next:"))
-    say(f"  stadtgrund --config {shown} init /pfad/zu/stadtteile.shp --output stadtteile.yaml")
-    say(f"  make run CONFIG={shown}")
+    tell(by_locale("Als Nächstes:", "Next:"))
+    tell(f"  stadtgrund --config {shown} init /pfad/zu/stadtteile.shp --output stadtteile.yaml")
+    tell(f"  make run CONFIG={shown}")
 
 
 def _write(skeleton: Skeleton, place: Path) -> None:

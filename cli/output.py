@@ -7,7 +7,7 @@ __all__ = ["as_current", "as_file"]
 from pathlib import Path
 from typing import Any
 
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.errors import StadtgrundError, by_locale
 
 
@@ -44,7 +44,7 @@ def as_file(path: Path, content: str | bytes, *, dry_run: bool, as_json: bool, m
             "changed": by_locale("würde geändert", "would be changed"),
             "same": by_locale("bliebe, wie sie ist", "would stay as it is"),
         }[state]
-        say(by_locale(f"Probe: {path} {told} ({len(body)} Bytes).", f"Dry run: {path} {told} ({len(body)} bytes)."))
+        tell(by_locale(f"Probe: {path} {told} ({len(body)} Bytes).", f"Dry run: {path} {told} ({len(body)} bytes)."))
 
 
 def as_current(path: Path, content: str, *, as_json: bool, remedy: str) -> None:
@@ -62,7 +62,7 @@ def as_current(path: Path, content: str, *, as_json: bool, remedy: str) -> None:
         word = by_locale("fehlt", "is missing") if state == "new" else by_locale("ist veraltet", "is out of date")
         raise StadtgrundError(f"{path} {word}.", remedy=by_locale(f"Schreiben: {remedy}", f"Write it: {remedy}"))
     if not as_json:
-        say(by_locale(f"{path} ist aktuell.", f"{path} is up to date."))
+        tell(by_locale(f"{path} ist aktuell.", f"{path} is up to date."))
 
 
 def _state(path: Path, body: bytes) -> str:

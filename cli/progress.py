@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cli.console import say
+from cli.console import tell
 from stadtgrund.errors import by_locale
 
 _NAMES = {
@@ -76,8 +76,8 @@ class LoadProgress:
                 self._task = self._bar.add_task(label, total=total, rate=rate)
             self._bar.update(self._task, description=label, completed=done, total=total, rate=rate)
         elif new and phase in ("extract", "write", "seed"):
-            say(f"{label} …")
+            tell(f"{label} …")
         elif done and now - self._told >= _EVERY_S:
             self._told = now
             share = f" ({100 * done / total:.0f} %)" if total else ""
-            say(f"{label}: {rate}{share}")
+            tell(f"{label}: {rate}{share}")

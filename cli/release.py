@@ -5,21 +5,24 @@ from __future__ import annotations
 __all__ = ["Answers", "ask", "command", "from_flags"]
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, get_args
 
 import typer
 
 from cli import context
-from cli.console import data, data_json, has_terminal, say
-from stadtgrund.catalog import access, release
+from cli.console import data, data_json, has_terminal, tell
+from stadtgrund.catalog import access, checks, release
 from stadtgrund.catalog.contract import Contract, Ground, Text
+from stadtgrund.catalog.document import parse
 from stadtgrund.catalog.questions import questions
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.catalog.rewrite import with_protection, write_protection
-from stadtgrund.errors import StadtgrundError, UsageError, by_locale
+from stadtgrund.errors import ContractError, Problem, StadtgrundError, UsageError, by_locale
+from stadtgrund.identity import OPEN, VERWALTUNG
 
 _GROUNDS: tuple[Ground, ...] = get_args(Ground)
 _NONE = "NONE"
@@ -107,7 +110,7 @@ def ask(contract: Contract, folder: Path, *, by: str | None, prompt: Callable[[s
     names = [one.name for one in contract.fields]
     while not by:
         by = prompt(by_locale("Wer hat geprüft (Stelle, Funktion)? ", "Who checked (unit, function)? ")).strip()
-    say(
+    tell(
         by_locale(
             "Fünf Fragen, jede mit j oder n; danach, ob der Grund nur für einzelne Felder gilt.",
             "Five questions, y or n each; then, by field.",
@@ -116,8 +119,8 @@ def ask(contract: Contract, folder: Path, *, by: str | None, prompt: Callable[[s
     grounds: list[Ground] = []
     fields: dict[str, list[Ground]] = {name: [] for name in names}
     for question in questions():
-        say("")
-        say(f"{_text(question.name)}: {_text(question.explanation)}")
+        tell("")
+        tell(f"{_text(question.name)}: {_text(question.explanation)}")
         if _yes(prompt, f"{_text(question.question)} {by_locale('[j/n]', '[y/n]')} "):
             if _yes(
                 prompt, by_locale("Gilt das für den Datensatz als Ganzes? [j/n] ", "Does that hold for the dataset as a whole? [y/n] ")
@@ -157,7 +160,7 @@ def _chosen_fields(prompt: Callable[[str], str], names: list[str]) -> list[str]:
         if chosen and not unknown:
             return chosen
         if unknown:
-            say(by_locale(f"Unbekannt: {', '.join(unknown)}.", f"Unknown: {', '.join(unknown)}."))
+            tell(by_locale(f"Unbekannt: {', '.join(unknown)}.", f"Unknown: {', '.join(unknown)}."))
 
 
 def _asked_weighing(prompt: Callable[[str], str], folder: Path) -> str | None:
@@ -173,7 +176,7 @@ def _asked_weighing(prompt: Callable[[str], str], folder: Path) -> str | None:
         try:
             return _weighing(Path(typed), folder)
         except UsageError as error:
-            say(str(error))
+            tell(str(error))
 
 
 def _missing_flags(by: str | None, grounds: list[str]) -> list[str]:
@@ -198,22 +201,34 @@ def _visible(contract: Contract, deployment: Deployment) -> list[dict[str, objec
     return seen
 
 
-def _take_effect(dataset: str, answers: Answers) -> None:
-    """Log the decision and give each profile what it may now see, from the contract as it stands in the file."""
-    # Database and parser: not for a dry run or a question unanswered.
-    from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-    from stadtgrund.store import forms, releases
+def _problems(deployment: Deployment, contract: Contract, text: str) -> list[Problem]:
+    """Return what is wrong in the file of `contract` once it says `text`."""
+    from stadtgrund.query.form_filter import compile_where
 
-    context.configure(context.settings().deployment.config, debug=context.debug())  # the folder was read before it was written
-    deployment = context.deployment()
-    contract = deployment.contract(dataset)
+    document = parse(f"datasets/{deployment.path_of(contract.id).name}", text.removeprefix("\ufeff"))
+    return [document.problem(path, message) for path, message in checks.check_contract(contract, deployment, compile_where)]
+
+
+def _take_effect(deployment: Deployment, contract: Contract, answers: Answers, *, is_right: bool) -> None:
+    """Log the decision and give each profile what it may now see; joins that would show more are taken from the public."""
+    # Database and parser: not for a dry run or a question unanswered.
+    from cli import closing
+    from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
+    from stadtgrund.store import applied, forms, releases
+
+    dataset = contract.id
     try:
         db = context.database()
         with db.connect("owner") as connection:
             releases.record(connection, contract, "release", answers.by, asdict(answers))
-        forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
+        if is_right:
+            forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
+        else:
+            applied.hide(db, dataset, access.decide(contract, VERWALTUNG).reason)
+        context.check_again()
+        closing.close(db, only_joins=True)
     except StadtgrundError:
-        say(
+        tell(
             by_locale(
                 f"Die Schutzprüfung steht im Vertrag; wirksam wird sie mit: stadtgrund apply {dataset}",
                 f"The protection check is in the contract; it takes effect with: stadtgrund apply {dataset}",
@@ -240,14 +255,17 @@ def command(
     """Die Schutzprüfung eines Datensatzes festhalten und zeigen, wer ihn danach sieht.
 
     Am Terminal wird gefragt; ohne Terminal, oder mit --by und --ground, gilt, was angegeben ist.
-    Geschrieben werden der Abschnitt protection und die Schutzgründe der Felder im Vertrag.
+    Geschrieben werden der Abschnitt protection und die Schutzgründe der Felder im Vertrag. Verknüpfungen, die danach zeigten,
+    was hier geschlossen ist, sind nicht mehr öffentlich.
 
     \b
     Beispiel: stadtgrund release schulen --by "Schulamt, Datenverantwortliche" --ground NONE
               stadtgrund release leitungen --by Tiefbauamt --ground security_critical
               stadtgrund release kitas --by Jugendamt --ground NONE --field leitung=personal_data
     """
-    deployment = context.deployment()
+    deployment = context.readable(told=False)
+    if dataset not in deployment.contracts:
+        context.require_file(dataset)
     contract = deployment.contract(dataset)
     missing = _missing_flags(by, ground or [])
     if missing and not has_terminal():
@@ -281,11 +299,22 @@ def command(
         contract, checked=date.today(), by=answers.by, grounds=answers.grounds, field_grounds=answers.fields, weighing=answers.weighing
     )
     path = deployment.path_of(dataset)
-    if dry_run:
-        with_protection(path.read_text(encoding="utf-8"), checked.protection, answers.fields)
-    else:
+    deployment = replace(deployment, contracts=MappingProxyType({**deployment.contracts, dataset: checked}))
+    text = with_protection(path.read_bytes().decode("utf-8"), checked.protection, answers.fields)
+    problems = _problems(deployment, checked, text)
+    if problems and access.decide(checked, OPEN).form is not None:
+        raise ContractError(
+            problems,
+            kept=by_locale("Nichts wurde geschrieben oder geöffnet.", "Nothing was written or opened."),
+            remedy=by_locale(
+                f"Sofort ganz schließen: stadtgrund withdraw {dataset}", f"To close it at once: stadtgrund withdraw {dataset}"
+            ),
+        )
+    for problem in problems:  # a closing is never refused
+        tell(by_locale(f"Hinweis: {problem}", f"Note: {problem}"))
+    if not dry_run:
         write_protection(path, checked.protection, answers.fields)
-        _take_effect(dataset, answers)
+        _take_effect(deployment, checked, answers, is_right=not problems)
     seen = _visible(checked, deployment)
     if as_json:
         data_json({"dataset": dataset, "written": None if dry_run else str(path), "state": release.state(checked).name, "profiles": seen})

@@ -36,7 +36,7 @@ def command(
     """
     from etl.report import as_text
 
-    contract = context.deployment().contract(dataset)
+    contract = context.served(dataset)
     db = context.database()
     with (
         db.connect("owner", application="stadtgrund report") as connection,

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli import context
-from cli.console import data, data_json, say
+from cli import closing, context
+from cli.console import data, data_json, tell
 from stadtgrund.errors import NotFound, UnknownName, by_locale
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import versions
@@ -31,8 +31,7 @@ def command(
     Beispiel: stadtgrund rollback schulen --to 5
               stadtgrund rollback schulen --list
     """
-    deployment = context.deployment()
-    contract = deployment.contract(dataset)
+    contract = context.served(dataset)
     db = context.database()
     known = versions.history(db, dataset)
     if listed:
@@ -51,14 +50,21 @@ def command(
         versions.check_rollback(db, contract, chosen)
         if as_json:
             data_json({"dataset": dataset, "origin": f"rollback:{chosen}", "dry_run": True})
-        say(by_locale(f"Probe: {dataset} bekäme die Zeilen von Version {chosen}.", f"Dry run: {dataset} would get the rows of {chosen}."))
+        tell(by_locale(f"Probe: {dataset} bekäme die Zeilen von Version {chosen}.", f"Dry run: {dataset} would get the rows of {chosen}."))
         return
     made = versions.rollback(
-        db, deployment, contract, chosen, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles
+        db,
+        context.readable(told=False),
+        contract,
+        chosen,
+        compile_where=compile_where,
+        compile_text=compile_text,
+        compile_tiles=compile_tiles,
     )
+    closing.close(db, only_joins=True)
     _tell(made, as_json=as_json)
     for state in made.states:
-        say(f"  {state.profile}: {by_locale(state.reason.de, state.reason.get('en'))}")
+        tell(f"  {state.profile}: {by_locale(state.reason.de, state.reason.get('en'))}")
 
 
 def _tell(version: Version, *, as_json: bool) -> None:

@@ -23,11 +23,11 @@ import typer
 import demo
 from cli import context, ports
 from cli.children import Children, Ended, signals_end_us
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import SetupError, StadtgrundError, by_locale
 from stadtgrund.settings import ROOT, Secret, Settings
-from stadtgrund.store import api_keys, embedded
+from stadtgrund.store import api_keys, applied, embedded
 from stadtgrund.store.database import Database
 
 _DEMO = ROOT / "pygeoapi-config" / "musterstadt"
@@ -81,10 +81,13 @@ class _Work:
     def do(self, db: Database, children: Children) -> None:
         """Load and serve, in the order that has the API up soonest; return never, but by an exception."""
         key = api_keys.ensure_first(db)
-        server = self._serve(db, children, key) if _is_published(db) else None
+        if api_keys.is_first_lost(db):
+            _tell_of_the_lost_key(db)
+        # What contracts close is closed by the load: until then nothing is served.
+        server = self._serve(db, children, key) if _is_published(db) and not applied.exposed(db, self.deployment) else None
         _generate(self.settings, self.deployment, children)
         if _load(self.settings, self.deployment, children):
-            say(by_locale("Nicht alles wurde geladen; was da ist, wird ausgeliefert.", "Not all was loaded; what is there is served."))
+            tell(by_locale("Nicht alles wurde geladen; was da ist, wird ausgeliefert.", "Not all was loaded; what is there is served."))
             if server is None and not _is_published(db):
                 raise SetupError(
                     by_locale("Nichts wurde veröffentlicht.", "Nothing was published."),
@@ -103,6 +106,16 @@ class _Work:
         self.serves = True
         _tell(self.settings, db, key, as_json=self.as_json)
         return server
+
+
+def _tell_of_the_lost_key(db: Database) -> None:
+    command = f"stadtgrund keys create {api_keys.FIRST}-2"
+    tell(
+        by_locale(
+            f"Der Schlüssel der Verwaltung gilt, aber seine Datei {api_keys.key_file(db)} fehlt; einen neuen legt an: {command}",
+            f"The administration key is valid, but its file {api_keys.key_file(db)} is gone; this makes a new one: {command}",
+        )
+    )
 
 
 def _refuse_a_taken_port(settings: Settings) -> None:
@@ -129,7 +142,7 @@ def _postgis(settings: Settings) -> Iterator[Database]:
     cluster = embedded.locate(settings.paths)
     was_running = embedded.status(cluster).running
     if not was_running:
-        say(by_locale("PostGIS wird gestartet …", "Starting PostGIS …"))
+        tell(by_locale("PostGIS wird gestartet …", "Starting PostGIS …"))
     try:
         yield context.database()
     finally:
@@ -170,7 +183,7 @@ def _generate(settings: Settings, deployment: Deployment, children: Children) ->
     """Write the demo city's files, where the deployment is the demo and its files are ours to write."""
     if not _is_ours_to_generate(settings, deployment):
         return
-    say(by_locale("Die Demostadt wird erzeugt …", "Generating the demo city …"))
+    tell(by_locale("Die Demostadt wird erzeugt …", "Generating the demo city …"))
     deployment.data.mkdir(parents=True, exist_ok=True)
     (deployment.data / _STAMP).unlink(missing_ok=True)
     if children.wait(children.start([sys.executable, "-m", "demo", str(deployment.data)])):
@@ -190,9 +203,9 @@ def _load(settings: Settings, deployment: Deployment, children: Children) -> boo
         if report["status"] == "unchanged":
             unchanged += 1
         elif report["status"] == "published":
-            say(_line(report, raster=deployment.contract(report["dataset"]).is_raster))
+            tell(_line(report, raster=deployment.contract(report["dataset"]).is_raster))
     if unchanged:
-        say(by_locale(f"{unchanged} Datensätze sind unverändert.", f"{unchanged} datasets are unchanged."))
+        tell(by_locale(f"{unchanged} Datensätze sind unverändert.", f"{unchanged} datasets are unchanged."))
     return children.wait(loading) != 0
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import context, ports
-from cli.console import data_json, say
+from cli.console import data_json, tell
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.settings import Settings
 
@@ -39,7 +39,7 @@ def command(
     _check(settings)
     if as_json:
         data_json({"url": f"{settings.server.public_url}/", "pid": os.getpid(), "workers": settings.server.workers})
-    say(by_locale(f"Stadtgrund antwortet unter {settings.server.public_url}/", f"Stadtgrund answers at {settings.server.public_url}/"))
+    tell(by_locale(f"Stadtgrund antwortet unter {settings.server.public_url}/", f"Stadtgrund answers at {settings.server.public_url}/"))
     _serve(settings)
 
 
@@ -58,15 +58,27 @@ def _refuse_a_taken_port(settings: Settings) -> None:
 
 
 def _check(settings: Settings) -> None:
-    """Find out here, in one sentence, what would else end each worker: a broken file of the deployment, a database that is not set up."""
+    """Find out here, in one sentence, what would else end each worker: a broken file of the deployment, a database that is not set up.
+
+    And refuse to show more than contracts allow, as a database does that was restored, or that waits for `apply`.
+    """
     from processes import rules
     from server.city import City
     from server.viewer_file import ViewerFile
+    from stadtgrund.store import applied
 
     City.read(settings.deployment.config)
     rules.read(settings.deployment.config)
     ViewerFile.read(settings.deployment.config)
-    context.database()
+    if exposed := applied.exposed(context.database(), context.readable()):
+        raise SetupError(
+            by_locale(
+                f"Die Verträge schließen, was die Datenbank noch öffentlich zeigt: {', '.join(exposed)}.",
+                f"The contracts close what the database still shows to the public: {', '.join(exposed)}.",
+            ),
+            kept=by_locale("Nichts wird ausgeliefert.", "Nothing is served."),
+            remedy=by_locale("Übernehmen Sie die Verträge: stadtgrund apply", "Take over the contracts: stadtgrund apply"),
+        )
 
 
 def _serve(settings: Settings) -> None:

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 from psycopg.rows import dict_row
 
-from cli import context
+from cli import closing, context
 from cli.console import data, data_json
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.errors import by_locale
+from stadtgrund.store import applied
 
 _RHYTHM = {
     "daily": ("täglich", timedelta(days=2)),
@@ -68,15 +69,20 @@ def command(
     Beispiel: stadtgrund status
               stadtgrund status --json
     """
-    deployment = context.deployment()
-    names = list(deployment.contracts)
+    deployment, db = context.readable(), context.database()
+    contracts: dict[str, Contract | None] = dict(deployment.contracts)
+    for name in applied.datasets(db):
+        if name not in contracts:
+            contracts[name] = applied.contract(db, name)
+    names = list(contracts)
     with (
-        context.database().connect("owner", application="stadtgrund status") as connection,
+        db.connect("owner", application="stadtgrund status") as connection,
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         found = {row["dataset"]: row for row in cursor.execute(_QUERY, (names,))}
     now = datetime.now(UTC)
-    lines = [_line(contract, found[name], now) for name, contract in deployment.contracts.items()]
+    lines = [_line(contract, found[name], now) for name, contract in contracts.items()]
+    closing.tell_unowned(db)
     if as_json:
         for line in lines:
             data_json(line)
@@ -92,25 +98,26 @@ def command(
         )
 
 
-def _line(contract: Contract, row: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _line(contract: Contract | None, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     since = row["source_time"] or row["published_at"]
-    limit = _RHYTHM[contract.source.rhythm][1] if contract.source.rhythm else None
+    rhythm = contract.source.rhythm if contract else None
+    limit = _RHYTHM[rhythm][1] if rhythm else None
     age = now - since if since else None
     if row["version"] is None:
         release = "not loaded"
     elif row["open_form"]:
         release = "open" if row["open_form"] == "full" else "restricted"
     else:
-        release = "draft" if contract.protection.checked is None else "closed"
+        release = "draft" if contract and contract.protection.checked is None else "closed"
     return {
-        "dataset": contract.id,
+        "dataset": row["dataset"],
         "version": row["version"],
-        "rows": None if contract.is_raster else row["rows"],
-        "raster": contract.is_raster,
+        "rows": None if contract and contract.is_raster else row["rows"],
+        "raster": bool(contract and contract.is_raster),
         "origin": row["origin"],
         "source_time": since,
         "age_days": age.days if age else None,
-        "rhythm": contract.source.rhythm,
+        "rhythm": rhythm,
         "overdue": bool(age and limit and age > limit),
         "release": release,
         "last_run": row["last_run"],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import context
-from cli.console import data, data_json, say
+from cli.console import data, data_json, tell
 from stadtgrund.errors import UnknownName, UsageError, by_locale
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def seed(
     dry_run: _DryRun = False,
     as_json: _Json = False,
 ) -> None:
-    """Kacheln vorab erzeugen, damit auch die erste Anfrage sie aus dem Speicher bekommt.
+    """Kacheln vorab erzeugen.
+
+    So bekommt auch die erste Anfrage sie aus dem Speicher.
 
     Was schon gespeichert ist, bleibt; abgebrochen und wiederholt, geht es weiter, wo es war. Grenze ist STADTGRUND_TILES_MB.
 
@@ -102,7 +104,9 @@ def clear(
     dry_run: _DryRun = False,
     as_json: _Json = False,
 ) -> None:
-    """Gespeicherte Kacheln löschen; was gebraucht wird, entsteht bei der nächsten Anfrage neu.
+    """Gespeicherte Kacheln löschen.
+
+    Was gebraucht wird, entsteht bei der nächsten Anfrage neu.
 
     \b
     Beispiel: stadtgrund tiles clear --old
@@ -115,7 +119,7 @@ def clear(
     cache = _cache(db)
     current = _current(db) if old else set[Any]()
     stored = list(cache.outdated(current))
-    names = sorted({key.dataset for key in stored} | set(context.deployment().contracts))
+    names = sorted({key.dataset for key in stored} | set(context.readable().contracts))
     for name in ids or ():
         if name not in names:
             raise UnknownName("Datensatz", "dataset", name, names)
@@ -224,4 +228,4 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
         )
     )
     if not told["tiles"]:
-        say(by_locale(f"{name} hat in diesen Zoomstufen keine Kacheln.", f"{name} has no tiles at these zooms."))
+        tell(by_locale(f"{name} hat in diesen Zoomstufen keine Kacheln.", f"{name} has no tiles at these zooms."))

@@ -13,7 +13,7 @@ from cli import context
 from cli.console import data, data_json
 from stadtgrund.errors import by_locale
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-from stadtgrund.store import versions
+from stadtgrund.store import applied, versions
 
 
 def command(
@@ -26,24 +26,27 @@ def command(
     """Einen Datensatz sofort aus der Öffentlichkeit nehmen; die Verwaltung sieht ihn weiter.
 
     Das bleibt so, auch nach einer neuen Ladung, bis stadtgrund release die Schutzprüfung neu festhält.
+    Es geht auch, wenn der Vertrag fehlerhaft oder gelöscht ist.
 
     \b
     Beispiel: stadtgrund withdraw schulen --by Schulamt --reason "Standorte falsch"
     """
-    deployment = context.deployment()
-    contract = deployment.contract(dataset)
-    db = context.database()
-    states = versions.withdraw(
-        db,
-        deployment,
-        contract,
-        by=by or getpass.getuser(),
-        reason=reason,
-        compile_where=compile_where,
-        compile_text=compile_text,
-        compile_tiles=compile_tiles,
-        dry_run=dry_run,
-    )
+    account = by or getpass.getuser()
+    if contract := context.right_contract(dataset):
+        states = versions.withdraw(
+            context.database(),
+            context.readable(told=False),
+            contract,
+            by=account,
+            reason=reason,
+            compile_where=compile_where,
+            compile_text=compile_text,
+            compile_tiles=compile_tiles,
+            dry_run=dry_run,
+        )
+    else:
+        context.require_known(dataset)
+        states = applied.withdraw(context.database(), dataset, by=account, reason=reason, dry_run=dry_run)
     for state in states:
         if as_json:
             data_json({"dataset": dataset, "profile": state.profile, "form": state.form, "count": state.count, "dry_run": dry_run})

@@ -65,6 +65,8 @@ class GeometryCounts:
     reduced: int = 0
     """Multi geometries of one part that became single ones."""
     flattened: int = 0
+    measured: int = 0
+    """Geometries whose measures (M) were left out."""
     closed: int = 0
     invalid: int = 0
     repaired: int = 0
@@ -73,7 +75,6 @@ class GeometryCounts:
     """Largest change of one geometry, against the area that its invalid ring states."""
     outside: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
-    samples: list[dict[str, Any]] = field(default_factory=list)
 
 
 def points(x: np.ndarray, y: np.ndarray) -> Any:
@@ -131,6 +132,10 @@ class Shaper:
         present = ~shapely.is_missing(shapes)
         counts.rows += len(shapes)
         counts.missing += int((~present).sum())
+        has_m = shapely.has_m(shapes)
+        if has_m.any():
+            counts.measured += int(has_m.sum())
+            shapes[has_m] = _without_measures(shapes[has_m])
         has_z = shapely.has_z(shapes)
         if self.geometry.dimensions == 2 and has_z.any():
             counts.flattened += int(has_z.sum())
@@ -283,6 +288,14 @@ class Shaper:
             )
             for i in np.flatnonzero(away)
         ]
+
+
+def _without_measures(shapes: np.ndarray) -> np.ndarray:
+    """Return the geometries without M, those with heights as XYZ: `force_3d` makes their heights 0 where there are measures (GEOS 3.14)."""
+    made: np.ndarray = shapely.force_2d(shapes)
+    has_z = shapely.has_z(shapes)
+    made[has_z] = shapely.from_wkb(shapely.to_wkb(shapes[has_z], output_dimension=3))
+    return made
 
 
 def _flat(shape: Any) -> list[Any]:

@@ -38,7 +38,7 @@ def load_join(load: Loading, run: Run) -> None:
     report.source_hash = hashlib.sha256(stated.encode()).hexdigest()
     report.source = {"digest": report.source_hash, "parts": {side.contract.id: side.version for side in (left, right)}}
     load.source_time = min((item.source_time for item in (first, second) if item.source_time), default=None)
-    if load.is_unchanged(report.source_hash, load.last_source(run)):
+    if load.is_unchanged(run, report.source_hash, load.last_source(run)):
         load.settle_unchanged()
         return
     connection = run.connection

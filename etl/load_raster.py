@@ -12,6 +12,7 @@ from etl.loading import Loading
 from stadtgrund.catalog.collection import Extent
 from stadtgrund.catalog.contract import Geometry
 from stadtgrund.errors import LoadStopped, SourceError, by_locale
+from stadtgrund.store.retention import drop_unnamed
 from stadtgrund.store.versions import LoadFacts, Run, StoredFile
 
 
@@ -32,7 +33,7 @@ def load_raster(load: Loading, run: Run, paths: tuple[Path, ...]) -> None:
             ),
             remedy=by_locale("Fügen Sie Kacheln vorher zusammen (gdal raster mosaic).", "Merge tiles before (gdal raster mosaic)."),
         )
-    folder = load.db.paths.files / load.db.name / contract.id
+    folder = _closed(load.db.paths.files / load.db.name) / contract.id
 
     def rows(done: int, total: int) -> None:
         load.progress(contract.id, "extract", done, total)
@@ -53,9 +54,18 @@ def load_raster(load: Loading, run: Run, paths: tuple[Path, ...]) -> None:
         extent = Extent(crs84=grid.facts.extent, storage=grid.facts.bounds)
         load.publish(run, LoadFacts(report.recipe, report.source_hash, load.source_time, extent=extent), stored)
     except BaseException:
-        for path in (grid.path, *final):
-            path.unlink(missing_ok=True)
+        grid.path.unlink(missing_ok=True)
+        if final:
+            drop_unnamed(load.db, contract.id, final)
         raise
+
+
+def _closed(folder: Path) -> Path:
+    """Return the folder of a database's files, for its owner only: the grids of drafts are among them."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder
 
 
 def _check_raster(load: Loading, facts: raster.RasterFacts) -> None:

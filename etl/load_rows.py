@@ -22,6 +22,7 @@ from etl.transform import Transformer
 from stadtgrund.catalog import keys
 from stadtgrund.crs import best_operation
 from stadtgrund.errors import LoadStopped, SourceError, by_locale
+from stadtgrund.query.feature import ARC_TOLERANCE_M
 from stadtgrund.store.versions import Run
 
 _BATCH_ROWS = 20_000
@@ -46,8 +47,10 @@ def load_rows(load: Loading, run: Run, paths: tuple[Path, ...]) -> None:
         report.rows_skipped = layer.skipped_rows
         if layer.curves:
             message = by_locale(
-                f"{format_count(layer.curves, 'Geometrie', 'Geometrien')} mit Bögen in Linienzüge umgewandelt.",
-                f"{english_count(layer.curves, 'geometry', 'geometries')} with arcs turned into line segments.",
+                f"{format_count(layer.curves, 'Geometrie', 'Geometrien')} mit Bögen in Linienzüge umgewandelt, "
+                f"die höchstens {ARC_TOLERANCE_M * 100:.0f} cm vom Bogen abweichen.",
+                f"{english_count(layer.curves, 'geometry', 'geometries')} with arcs turned into line segments, "
+                f"at most {ARC_TOLERANCE_M * 100:.0f} cm from the arc.",
             )
             report.findings.append(Finding("curves", "repair", layer.curves, message, "geom"))
     with load.phase("quality"):

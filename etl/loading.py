@@ -85,12 +85,20 @@ class Loading:
         ).fetchone()
         return row[0] if row else None
 
-    def is_unchanged(self, digest: str, known: dict[str, Any] | None) -> bool:
-        """Whether source and recipe are those of the serving version."""
+    def is_unchanged(self, run: Run, digest: str, known: dict[str, Any] | None) -> bool:
+        """Whether source and recipe are those of the serving version, and its files are there."""
         serving = self.serving
         if self.force or serving is None or serving.recipe != self.report.recipe:
             return False
-        return digest in (serving.source_hash, (known or {}).get("digest"))
+        return digest in (serving.source_hash, (known or {}).get("digest")) and self._has_files(run, serving)
+
+    def _has_files(self, run: Run, version: Version) -> bool:
+        """Whether the files of the version lie where the database says: `var/` may have been deleted while the database was not."""
+        rows = run.connection.execute(
+            "SELECT DISTINCT path, bytes FROM meta.file WHERE dataset = %s AND version = %s", (self.contract.id, version.version)
+        )
+        paths = [(self.db.paths.files / path, size) for path, size in rows]
+        return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
     def settle_unchanged(self) -> None:
         """End without a new version; forms and views are brought to what the contract says, where the rows do not depend on it."""

@@ -193,7 +193,7 @@ def _load(load: Loading, run: Run) -> None:
     known = load.last_source(run)
     print_ = files.fingerprint(paths, known, load.deployment.data)
     load.report.source, load.report.source_hash, load.source_time = print_.as_json(), print_.digest, print_.time
-    if load.is_unchanged(print_.digest, known):
+    if load.is_unchanged(run, print_.digest, known):
         load.settle_unchanged()
     elif contract.is_raster:
         load_raster(load, run, paths)

@@ -161,6 +161,13 @@ def _geometry(counts: GeometryCounts, on_fail: OnFail) -> Iterator[Finding]:
             ("Höhe (z)", "Höhen (z)", "weggelassen, der Vertrag ist zweidimensional"),
             ("height (z)", "heights (z)", "left out, the contract is two-dimensional"),
         ),
+        (
+            counts.measured,
+            "dimensions",
+            "repair",
+            ("Geometrie hat", "Geometrien haben", "Messwerte an Stützpunkten (M), die nicht übernommen werden"),
+            ("geometry has", "geometries have", "measures at their vertices (M), which are not kept"),
+        ),
         (counts.missing, "empty_geometry", "report", ("Zeile", "Zeilen", "ohne Geometrie"), ("row", "rows", "without a geometry")),
     ):
         if count:

@@ -17,7 +17,7 @@ from processes import background, rain
 from processes.project import Inputs, Project, resolve
 from processes.report import Hit, Outcome, Report, comma
 from processes.rules import NearRule, RainRule, RootsRule, Ruleset, WorksRule
-from processes.view import View, column
+from processes.view import View, column, day
 from stadtgrund.catalog.collection import Collection, CollectionField
 from stadtgrund.catalog.keys import Registers
 from stadtgrund.identity import OPEN
@@ -177,8 +177,8 @@ def _vector(
     days: sql.Composable = sql.SQL("NULL::date AS d1, NULL::date AS d2")
     if isinstance(rule, WorksRule):
         begin, end = (column(collection.field(name)) for name in (rule.begin, rule.end))
-        days = sql.SQL("({})::date AS d1, ({})::date AS d2").format(begin, end)
-        conditions.append(_when(rule, project, parameters))
+        days = sql.SQL("{} AS d1, {} AS d2").format(begin, end)
+        conditions.append(_when(rule, collection, project, parameters))
     shown = [(column(collection.field(name)), sql.Identifier(f"s{number}")) for number, name in enumerate(rule.show)]
     # What is listed is chosen first: intersections and GeoJSON of the others would be work for nothing.
     # An invalid geometry that a contract let pass must not end the check of all others.
@@ -223,24 +223,24 @@ def _reach(rule: NearRule | RootsRule | WorksRule, buffer_m: float) -> tuple[sql
     return fixed, lambda relation: fixed
 
 
-def _when(rule: WorksRule, project: Project, parameters: dict[str, Any]) -> sql.Composable:
+def _when(rule: WorksRule, collection: Collection, project: Project, parameters: dict[str, Any]) -> sql.Composable:
     """Condition on the days: both ends belong to the works, an open end is open; a project without days is at any time.
 
     The gap is added to the project's days, as an infinite day cannot be subtracted: from one there is no gap.
     """
     parameters |= {"begin": project.begin or date.min, "end": project.end or date.max, "gap": rule.gap_days}
-    names = {"b": sql.Identifier(rule.begin), "e": sql.Identifier(rule.end)}
-    overlap = sql.SQL(
-        "coalesce({b}::date, '-infinity'::date) <= %(end)s::date AND coalesce({e}::date, 'infinity'::date) >= %(begin)s::date"
-    ).format(**names)
+    days = {"b": day(collection.field(rule.begin)), "e": day(collection.field(rule.end))}
+    overlap = sql.SQL("coalesce({b}, '-infinity'::date) <= %(end)s::date AND coalesce({e}, 'infinity'::date) >= %(begin)s::date").format(
+        **days
+    )
     if not rule.gap_days:
         return overlap
     if project.begin is None and project.end is None:
         return sql.SQL("false")
     return sql.SQL(
-        "NOT ({overlap}) AND ({b}::date BETWEEN %(end)s::date + 1 AND %(end)s::date + %(gap)s::integer"
-        " OR {e}::date BETWEEN %(begin)s::date - %(gap)s::integer AND %(begin)s::date - 1)"
-    ).format(overlap=overlap, **names)
+        "NOT ({overlap}) AND ({b} BETWEEN %(end)s::date + 1 AND %(end)s::date + %(gap)s::integer"
+        " OR {e} BETWEEN %(begin)s::date - %(gap)s::integer AND %(begin)s::date - 1)"
+    ).format(overlap=overlap, **days)
 
 
 def _hit(row: tuple[Any, ...], rule: NearRule | RootsRule | WorksRule, collection: Collection, project: Project) -> Hit:

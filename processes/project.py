@@ -11,7 +11,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from psycopg import sql
@@ -299,8 +299,6 @@ def _looked_up(
 
 
 def _date(value: object) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
     return value if isinstance(value, date) else None
 
 

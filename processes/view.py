@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["View", "column", "read"]
+__all__ = ["View", "column", "day", "read"]
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +29,16 @@ class View:
 
 
 def column(field: CollectionField) -> sql.Composable:
-    """Return the expression of a column's value; a date or moment that is infinite, or beyond what Python knows, is NULL."""
-    name = sql.Identifier(field.name)
+    """Return the expression of a column's value; of a date or moment its day, NULL where it is infinite or beyond what Python knows."""
     if field.type not in ("date", "datetime"):
-        return name
-    return sql.SQL("CASE WHEN {name}::date BETWEEN '0001-01-01' AND '9999-12-31' THEN {name} END").format(name=name)
+        return sql.Identifier(field.name)
+    return sql.SQL("CASE WHEN {day} BETWEEN '0001-01-01' AND '9999-12-31' THEN {day} END").format(day=day(field))
+
+
+def day(field: CollectionField) -> sql.Composable:
+    """Return the expression of the day of a date or moment: a day in Europe/Berlin, whatever zone the session has."""
+    name = sql.Identifier(field.name)
+    return sql.SQL("({} AT TIME ZONE 'Europe/Berlin')::date").format(name) if field.type == "datetime" else name
 
 
 def read(conn: psycopg.Connection[Any], profile: str, files: Path) -> View:

@@ -164,12 +164,13 @@ class PostGISFeatures(BaseProvider):  # type: ignore[misc]
     def _box(self, bbox: Sequence[float]) -> BBox | None:
         if not bbox:
             return None
-        if len(bbox) == 6:  # heights are not filtered by
+        heights = (bbox[2], bbox[5]) if len(bbox) == 6 else None
+        if heights:
             bbox = (bbox[0], bbox[1], bbox[3], bbox[4])
         if not all(math.isfinite(value) for value in bbox):
             raise InvalidParameter("bbox", ",".join(map(str, bbox)), "four (or six) finite numbers")
         xmin, ymin, xmax, ymax = bbox
-        return BBox(xmin, ymin, xmax, ymax, self._stated_crs())
+        return BBox(xmin, ymin, xmax, ymax, self._stated_crs(), heights)
 
     def _stated_crs(self) -> Crs:
         """Return the CRS in which pygeoapi speaks to us when it names none."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import parse_qsl
 
+from server import renamed
 from server.answer import Answer, Receive, Scope, Send
 from server.caching import cache_control, etag, matching
 from server.compression import coding_of
@@ -140,7 +141,10 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 
 class Endpoint:
-    """A handler behind a route. Being no function, it is an ASGI application for Starlette's router."""
+    """A handler behind a route; a collection's former name leads to its present id.
+
+    Being no function, it is an ASGI application for Starlette's router.
+    """
 
     def __init__(self, handler: Handler, profiles: Mapping[str, Profile]) -> None:
         self.handler, self.profiles = handler, profiles
@@ -155,7 +159,8 @@ class Endpoint:
             raise MethodNotAllowed(method, _ALLOW)
         profile = self.profiles[identity.current().profile]
         call = Call(scope, profile, await profile.snapshot())
-        answer = await self.handler(call)
+        moved = renamed.location(scope, call.snapshot)
+        answer = await self.handler(call) if moved is None else Answer(308, b"", None, (("location", moved),))
         if not any(name == "cache-control" for name, _ in answer.headers):
             answer = answer.with_headers(cache_control(profile.name))
         await answer(scope, receive, send)

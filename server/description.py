@@ -21,6 +21,7 @@ from server.host import Published
 from server.negotiation import MEDIA
 from server.params import known_crs
 from stadtgrund.catalog.collection import Collection
+from stadtgrund.catalog.contract import Role
 from stadtgrund.crs import CRS84_URI
 
 _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
@@ -86,6 +87,8 @@ def _document(published: Published, language: str) -> dict[str, Any]:
         document["attribution"] = collection.attribution
     if collection.facts.source_time:
         document["updated"] = rfc3339(collection.facts.source_time)
+    if contacts := _contacts(collection):
+        document["contacts"] = contacts
     document["stadtgrund"] = _own(collection, language)
     return document
 
@@ -154,6 +157,22 @@ def _extent(published: Published) -> dict[str, Any]:
     if extent.begin or extent.end:
         found["temporal"] = {"interval": [[_instant(extent.begin), _instant(extent.end)]], "trs": _GREGORIAN}
     return found
+
+
+def _contacts(collection: Collection) -> list[dict[str, Any]]:
+    """Return the offices that answer, as OGC API Records has contacts, with roles of ISO 19115; a contract names no person."""
+    roles: dict[Role, list[str]] = {}
+    for role, name in ((collection.owner, "owner"), (collection.contact, "pointOfContact")):
+        if role:
+            roles.setdefault(role, []).append(name)
+    return [
+        {
+            "organization": ", ".join(filter(None, (role.organisation, role.unit))),
+            **({"emails": [{"value": role.email}]} if role.email else {}),
+            "roles": names,
+        }
+        for role, names in roles.items()
+    ]
 
 
 def _instant(moment: datetime | None) -> str | None:

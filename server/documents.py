@@ -24,6 +24,7 @@ from server.host import Published
 from server.listing import Listing, listing, matches
 from server.negotiation import MEDIA
 from server.pages import HTML, Pages
+from server.params import known_crs
 from server.reading import execute
 from server.texts import GERMAN
 from server.usage import example, usage
@@ -172,8 +173,9 @@ class Documents:
         return await self.answer(call, f"{name} {digest}", "collections/collection.html", make, digest=digest)
 
     async def _page(self, call: Call, published: Published, document: dict[str, Any]) -> dict[str, Any]:
-        """Complete the description for its page: how to use the collection, by the example of its first feature."""
+        """Complete the description for its page: its CRSs, and how to use the collection, by the example of its first feature."""
         collection, feature = published.collection, None
+        document["known"] = known_crs(published.relation) if "storageCrs" in document else ()
         if collection.items and collection.facts.count:
             query = FeatureQuery(relation=published.relation, limit=1, skip_geometry=True)
             try:

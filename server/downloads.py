@@ -50,6 +50,8 @@ class Downloads:
     def __init__(self, settings: Settings, shelf: Shelf) -> None:
         self.shelf = shelf
         self.exports = Exports(settings, shelf)
+        self._sweep_at = 0.0
+        self._sweeping: asyncio.TimerHandle | None = None
         self._links: WeakKeyDictionary[Published, dict[str, tuple[int, list[Link]]]] = WeakKeyDictionary()
 
     async def file(self, call: Call) -> Answer:
@@ -74,7 +76,7 @@ class Downloads:
             if found and name.endswith(_CHECKSUM):
                 return _text(call, f"{found.sha256}  {found.name}\n", name)
             if found:
-                return self._found(call, published, found, crs_of(asked.format, asked.srid) if asked.srid else None)
+                return self._found(call, published, found, _crs_of_file(published, asked.format, asked.srid) if asked.srid else None)
             if self.exports.going_on(target):
                 return _later(call)
             call.snapshot = await call.profile.refresh()
@@ -122,7 +124,7 @@ class Downloads:
             except Outdated:
                 found = None
             if found:
-                asyncio.get_running_loop().call_later(EXCERPT_S + 1, self._sweep)
+                self._sweep_later()
                 return self._found(call, published, found, crs)
             if self.exports.going_on(target):
                 return _later(call)
@@ -178,6 +180,18 @@ class Downloads:
         known[call.language] = (changed, made)
         return made
 
+    def _sweep_later(self) -> None:
+        """Sweep when the excerpt asked for last has had its time, and on the way there; one timer for all of them."""
+        loop = asyncio.get_running_loop()
+        self._sweep_at = loop.time() + EXCERPT_S + 1
+        if self._sweeping is None:
+            self._sweeping = loop.call_at(self._sweep_at, self._sweep_again)
+
+    def _sweep_again(self) -> None:
+        self._sweep()
+        loop = asyncio.get_running_loop()
+        self._sweeping = loop.call_at(self._sweep_at, self._sweep_again) if self._sweep_at > loop.time() else None
+
     def _sweep(self) -> None:
         asyncio.get_running_loop().run_in_executor(None, self.shelf.sweep)
 
@@ -187,6 +201,8 @@ class Downloads:
 
     async def close(self) -> None:
         """End what is being written."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         await self.exports.close()
 
 
@@ -211,10 +227,16 @@ def _crs(call: Call, published: Published, format_: FileFormat) -> Crs | None:
     crs, _, _ = params.item_options(call.query, published.relation)
     default = default_srid(collection, format_)
     if "crs" not in call.query or default is None:
-        return None if default is None else crs_of(format_, default)
+        return None if default is None else _crs_of_file(published, format_, default)
     if crs.srid not in srids(collection, format_):
         raise InvalidParameter("crs", call.query["crs"], f"{CRS84.uri}: {format_.title} knows no other (RFC 7946, section 4)")
     return CRS84 if format_.only_geographic and crs.northing_first else crs
+
+
+def _crs_of_file(published: Published, format_: FileFormat, srid: int) -> Crs:
+    """Return the CRS of a file with this SRID; CRS84 is CRS84h where there are heights, as in pages."""
+    crs = crs_of(format_, srid)
+    return params.known_crs(published.relation)[0] if crs == CRS84 else crs
 
 
 def _content_crs(crs: Crs | None) -> tuple[tuple[str, str], ...]:

@@ -15,8 +15,8 @@ from starlette.responses import FileResponse
 from server.answer import Answer, Receive, Scope, Send
 from server.call import Call
 from server.layers import header
-from server.problems import NotSatisfiable
-from stadtgrund.errors import NotFound, SetupError
+from server.problems import FileMissing, NotSatisfiable
+from stadtgrund.errors import NotFound
 
 _RANGE = r"(\d{1,20}-\d{0,20}|-\d{1,20})"
 _RANGES = re.compile(rf"bytes=\s*{_RANGE}(\s*,\s*{_RANGE})*\s*", re.ASCII)
@@ -94,7 +94,9 @@ class Files:
             raise NotFound(f"Collection {dataset!r} has no file {name!r}.", remedy="Its description links the files that it has.")
         path = self.folder / row[0]
         if not path.resolve().is_relative_to(self.folder) or not path.is_file():
-            raise SetupError(f"The file {row[0]} of {dataset} is not in {self.folder}.", remedy=f"stadtgrund load {dataset} --force")
+            raise FileMissing(
+                f"The file {row[0]} of {dataset} is not in {self.folder}.", remedy=f"Load it again: stadtgrund load {dataset}"
+            )
         tag = f'"{row[1][:24]}"'
         if unchanged := call.unchanged(tag):
             return unchanged

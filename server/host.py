@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+import pydantic
 from psycopg import sql
 from pygeoapi.api import API
 
@@ -123,7 +124,10 @@ class Profile:
         return self._snapshot if time.monotonic() - self._read_at < _RECENT_S else None
 
     async def refresh(self) -> Snapshot:
-        """Read the state now and return the snapshot of it; the same one when nothing changed."""
+        """Read the state now and return the snapshot of it; the same one when nothing changed.
+
+        A collection whose state cannot be read (newer code wrote it) is logged and left out: what was known of it may be closed by now.
+        """
         async with self._refreshing:
             await self.start()
             known, asked_at = self._snapshot, time.monotonic()
@@ -156,7 +160,11 @@ class Profile:
         published = dict(kept)
         with _uncollected():
             for dataset, own_digest, content in rows:
-                collection = Collection.model_validate(content)
+                try:
+                    collection = Collection.model_validate(content)
+                except pydantic.ValidationError as error:
+                    log.error("%s: %s cannot be read and is not served: %s", self.name, dataset, error)
+                    continue
                 relation = Relation.of(collection, f"p_{self.name}", own_digest)
                 own = tuple(files.get((dataset, collection.facts.version), ()))
                 published[dataset] = Published(collection, relation, own_digest, own)
@@ -166,11 +174,13 @@ class Profile:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            await self.connections.settle()
-            try:
-                await self.refresh()
-            except (psycopg.Error, TransientError) as error:
-                log.warning("%s: the state could not be read: %s", self.name, error)
+            for step in (self.connections.settle, self.refresh):
+                try:
+                    await step()
+                except (psycopg.Error, TransientError) as error:
+                    log.warning("%s: the state could not be read: %s", self.name, error)
+                except Exception:  # nobody waits for this task: whatever ended it, what is withdrawn would stay listed
+                    log.exception("%s: the state could not be read", self.name)
 
     async def close(self) -> None:
         """End polling and give the connections back."""

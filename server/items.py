@@ -11,6 +11,7 @@ from server import links, params, tables
 from server.answer import Answer, as_json, rfc3339
 from server.asked import Asked, Lately
 from server.call import Call
+from server.coordinates import coordinates
 from server.costs import Cost, cost_of
 from server.counts import Counts
 from server.host import Published
@@ -174,7 +175,9 @@ class Items:
         if form == "csv":
             query = FeatureQuery(relation=published.relation, limit=1, properties=properties, crs=crs, skip_geometry=skip_geometry)
             return Answer(200, tables.csv_of(b"[" + item.body + b"]", query), _TYPES[form], headers)
-        document = {**tables.exact(item.body), "links": found, "timeStamp": stamp, "collection": published.collection}
+        feature = tables.exact(item.body)
+        place = None if skip_geometry else coordinates(feature["geometry"], crs)
+        document = {**feature, "links": found, "timeStamp": stamp, "collection": published.collection, "place": place}
         body = self.pages.render("collections/items/item.html", call.snapshot, call.language, document, call.query)
         return Answer(200, body, _TYPES[form], headers)
 

@@ -18,7 +18,7 @@ _BROAD = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A collection as one line. `count` None: it has no items."""
+    """A collection as one line. `count` None: it has no items. `date` is an RFC 3339 instant."""
 
     id: str
     title: str
@@ -101,5 +101,5 @@ def _row(collection: Collection, language: str) -> Row:
         description=collection.description.get(language),
         count=facts.count if collection.items else None,
         raster=collection.raster,
-        date=rfc3339(facts.source_time or facts.published)[:10],
+        date=rfc3339(facts.source_time or facts.published),
     )

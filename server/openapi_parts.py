@@ -29,6 +29,7 @@ from server.negotiation import LANGUAGES, MEDIA
 from server.openapi_texts import GERMAN
 from server.params import DEFAULT_LIMIT, MAX_LIMIT, PAGE_PARAMETERS, TILE_PARAMETERS, known_crs, queryable_names
 from server.schemas import property_schema
+from stadtgrund.crs import CRS84_URI
 from stadtgrund.query.tiles import MATRIX_SETS
 
 Json = dict[str, Any]
@@ -80,10 +81,13 @@ def parameters() -> Json:
         ),
         "cursor": _query("cursor", "Where the page begins, as the link rel=next says it.", text),
         "bbox": _query(
-            "bbox", "Features that meet this box: four numbers, or six with heights, in the axis order of bbox-crs.", number_list
+            "bbox",
+            "Features that meet this box: four numbers, or six with heights, in the axis order of bbox-crs. In collections whose features "
+            "have heights, those between bottom and top are selected; in the others heights select nothing.",
+            number_list,
         ),
         "bbox-crs": _query("bbox-crs", "CRS of bbox; CRS84 unless told.", uri),
-        "crs": _query("crs", "CRS of the answer's coordinates; CRS84 unless told.", uri),
+        "crs": _query("crs", "CRS of the answer's coordinates; CRS84 unless told, with heights CRS84h.", uri),
         "datetime": _query("datetime", "A date, an RFC 3339 instant or an interval of two of them; .. is an open end.", text),
         "q": _query("q", _SEARCH, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
         "properties": _query(
@@ -260,20 +264,26 @@ def _feature_content(schema: str) -> Json:
 
 
 def crs_of(published: Published) -> list[str]:
-    """Return the URIs of the CRSs that a collection speaks."""
-    return [crs.uri for crs in known_crs(published.relation)]
+    """Return the URIs of the CRSs that a collection speaks; none where there is no geometry."""
+    return [crs.uri for crs in known_crs(published.relation)] if published.relation.geometry else []
 
 
 def _crs_parameters(known: Sequence[str] | None, *names: str) -> list[Json]:
     if known is None:
         return named(*names)
+    if not known:
+        return []
     shared = parameters()
-    return [{**shared[name], "schema": {"type": "string", "format": "uri", "enum": list(known), "default": known[0]}} for name in names]
+    # What requests state is in CRS84 by itself, whether the collection has heights or not.
+    default = {name: known[0] if name == "crs" else CRS84_URI for name in names}
+    return [
+        {**shared[name], "schema": {"type": "string", "format": "uri", "enum": list(known), "default": default[name]}} for name in names
+    ]
 
 
 def items(tag: str, operation_id: str, summary: str, own: Sequence[Json], known: Sequence[str] | None) -> Json:
-    """Return the operation of a page of features; `known` = the collection's CRSs, None = not of one collection."""
-    apart = ("f", "crs", "bbox-crs", "filter-crs") if known is None else ("f", "crs", "bbox-crs", "filter-crs", "q")
+    """Return the operation of a page of features; `known` = the collection's CRSs (none = it is a table), None = not of one collection."""
+    apart = {"f", "crs", "bbox-crs", "filter-crs"} | ({"q"} if known is not None else set()) | ({"bbox"} if known == [] else set())
     shared = named(*(name for name in PAGE_PARAMETERS if name not in apart), "f_items")
     asked = [*shared, *_crs_parameters(known, "crs", "bbox-crs", "filter-crs"), *own]
     return _operation(tag, operation_id, summary, asked, _feature_content("featureCollection"), {"413": _ref("responses", "TooLarge")})

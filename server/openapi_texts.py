@@ -40,7 +40,9 @@ GERMAN: dict[str, str] = {
     "Attributes to return; all unless told.": "Attribute der Antwort; ohne Angabe alle.",
     "CRS of bbox; CRS84 unless told.": "CRS von bbox; ohne Angabe CRS84.",
     "CRS of geometries in filter; CRS84 unless told.": "CRS der Geometrien in filter; ohne Angabe CRS84.",
-    "CRS of the answer's coordinates; CRS84 unless told.": "CRS der Koordinaten in der Antwort; ohne Angabe CRS84.",
+    "CRS of the answer's coordinates; CRS84 unless told, with heights CRS84h.": (
+        "CRS der Koordinaten in der Antwort; ohne Angabe CRS84, mit Höhen CRS84h."
+    ),
     "Collections that have all words of one of these terms, parted by commas, in title, description, keywords or id.": (
         "Datensätze, die alle Wörter eines dieser Begriffe (durch Kommas getrennt) in Titel, Beschreibung, Schlagwörtern, Kennung haben."
     ),
@@ -49,8 +51,10 @@ GERMAN: dict[str, str] = {
     ),
     "Column, counted from the west.": "Spalte, von Westen gezählt.",
     "Features a page; more than {limit} counts as {limit}.": "Objekte je Seite; mehr als {limit} gilt als {limit}.",
-    "Features that meet this box: four numbers, or six with heights, in the axis order of bbox-crs.": (
-        "Objekte, die dieses Rechteck berühren: vier Zahlen, oder sechs mit Höhen, in der Achsenfolge von bbox-crs."
+    "Features that meet this box: four numbers, or six with heights, in the axis order of bbox-crs. In collections whose features "
+    "have heights, those between bottom and top are selected; in the others heights select nothing.": (
+        "Objekte, die dieses Rechteck berühren: vier Zahlen, oder sechs mit Höhen, in der Achsenfolge von bbox-crs. In Datensätzen mit "
+        "Höhen wählen sie die Objekte zwischen unten und oben aus; in den anderen wählen Höhen nichts aus."
     ),
     "Features to skip. For long walks follow the link rel=next instead.": (
         "So viele Objekte werden übersprungen. Wer alle Seiten holt, folgt besser dem Link rel=next."

@@ -9,7 +9,6 @@ __all__ = ["HTML", "Pages"]
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -24,8 +23,8 @@ from server.caching import build
 from server.city import TEMPLATES
 from server.host import Snapshot
 from server.sketch import sketch
+from server.spelling import crs_code, spell_crs, spell_day, spell_number, spell_value
 from server.texts import GERMAN
-from stadtgrund.query.interval import BERLIN
 
 HTML = "text/html; charset=utf-8"
 """Media type of a page."""
@@ -59,10 +58,13 @@ class Pages:
             return translated(one if number == 1 else many)
 
         made.install_gettext_callables(translated, translated_number, newstyle=True)  # type: ignore[attr-defined]
-        made.filters["number"] = lambda value: _number(value, language)
+        made.filters["number"] = lambda value: spell_number(value, language)
+        made.filters["day"] = lambda moment: spell_day(moment, language)
+        made.filters["shown"] = lambda value, field: spell_value(value, field, language)
+        made.filters["crs"] = lambda crs: spell_crs(crs, language)
+        made.filters["code"] = crs_code
         made.filters["path"] = lambda url: urlsplit(url).path.rstrip("/")
         made.filters["link"] = _link
-        made.filters["day"] = _day
         made.filters["to_json"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
         made.globals["sketch"] = sketch
         return made
@@ -93,18 +95,6 @@ class Pages:
 def _config(config: Any, language: str) -> Any:
     """Return pygeoapi's configuration in one language, without the resources: what a page may say of them is in `data`."""
     return l10n.translate_struct({key: value for key, value in config.items() if key != "resources"}, Locale(language), True)
-
-
-def _number(value: Any, language: str) -> str:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return str(value)
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
-    return text.translate(str.maketrans(",.", ".,")) if language == "de" else text
-
-
-def _day(moment: str | None) -> str:
-    """Return the day in Berlin of an RFC 3339 instant; an open end is an ellipsis."""
-    return datetime.fromisoformat(moment).astimezone(BERLIN).date().isoformat() if moment else "…"
 
 
 def _link(address: Any) -> str:

@@ -60,13 +60,14 @@ _BBOX = "four numbers (xmin,ymin,xmax,ymax) or six with heights, in the axis ord
 
 
 def known_crs(relation: Relation) -> tuple[Crs, ...]:
-    """Return the CRSs that a collection speaks, CRS84 first."""
+    """Return the CRSs that a collection speaks, the default of its answers first."""
     return supported(relation.geometry.srid, relation.geometry.dimensions) if relation.geometry else (CRS84,)
 
 
 def _output_crs(query: Mapping[str, str], relation: Relation) -> Crs:
-    """Return the CRS of the parameter `crs`, else CRS84."""
-    return from_uri(query["crs"], known_crs(relation), parameter="crs") if "crs" in query else CRS84
+    """Return the CRS of the parameter `crs`, else the collection's first."""
+    known = known_crs(relation)
+    return from_uri(query["crs"], known, parameter="crs") if "crs" in query else known[0]
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, low: int, high: int, allowed: str) -> int:
@@ -91,7 +92,7 @@ def parse_bbox(text: str, crs: Crs) -> BBox:
     Raises
     ------
     InvalidParameter
-        Not four or six finite numbers, or the lower value of an axis is not the first.
+        Not four or six finite numbers, or the lower value of an axis is not the first. Heights are checked also where they select nothing.
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) not in (4, 6) or not all(_NUMBER.fullmatch(part) for part in parts):
@@ -99,10 +100,11 @@ def parse_bbox(text: str, crs: Crs) -> BBox:
     numbers = [float(part) for part in parts]
     if not all(map(math.isfinite, numbers)):
         raise InvalidParameter("bbox", text, _BBOX)
+    heights = None
     if len(numbers) == 6:
-        if numbers[2] > numbers[5]:
-            raise InvalidParameter("bbox", text, _BBOX)
-        # Heights select nothing: what is published lies on the ground or carries its height as an attribute.
+        heights = bottom, top = numbers[2], numbers[5]
+        if bottom > top:
+            raise InvalidParameter("bbox", text, f"a bottom (third number, here {parts[2]}) not above the top (sixth, here {parts[5]})")
         numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
     xmin, ymin, xmax, ymax = numbers
     if crs.northing_first:
@@ -111,7 +113,7 @@ def parse_bbox(text: str, crs: Crs) -> BBox:
         raise InvalidParameter("bbox", text, _BBOX)
     if crs.geographic and (abs(xmin) > 180 or abs(xmax) > 180 or abs(ymin) > 90 or abs(ymax) > 90):
         raise InvalidParameter("bbox", text, _BBOX + "; longitudes from -180 to 180, latitudes from -90 to 90")
-    return BBox(xmin, ymin, xmax, ymax, crs)
+    return BBox(xmin, ymin, xmax, ymax, crs, heights)
 
 
 def _properties(query: Mapping[str, str], relation: Relation) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ A 4xx tells what the error says. The text of a 5xx is fixed: statements, address
 
 from __future__ import annotations
 
-__all__ = ["KNOWN", "MethodNotAllowed", "NotSatisfiable", "Row", "Unsupported", "is_secret", "problem", "refused", "row_of"]
+__all__ = ["KNOWN", "FileMissing", "MethodNotAllowed", "NotSatisfiable", "Row", "Unsupported", "is_secret", "problem", "refused", "row_of"]
 
 import logging
 import re
@@ -59,6 +59,10 @@ class NotSatisfiable(UsageError):
         super().__init__("The file has none of the bytes in Range.", remedy=f"It has {size} bytes.")
 
 
+class FileMissing(StadtgrundError):
+    """A file that the database names is not on disk: it is there again after the next load."""
+
+
 _SECRET = re.compile(r"key|token|auth|secret|passw|credential", re.IGNORECASE)
 
 
@@ -83,6 +87,7 @@ class Row:
 
 
 _DOWN = "The database is not reachable at the moment. The same request may succeed in a few seconds."
+_NO_FILE = "The server does not have this file at the moment; it is there again when the operator has loaded the collection anew."
 _TIMEOUT = "The database took longer than the time limit of a statement and was stopped. Ask for less: a smaller bbox, limit or filter."
 
 TABLE: tuple[tuple[type[Exception], Row], ...] = (
@@ -98,6 +103,7 @@ TABLE: tuple[tuple[type[Exception], Row], ...] = (
     (Unauthorized, Row(HTTPStatus.UNAUTHORIZED)),
     (TooLarge, Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)),
     (StatementTimeout, Row(HTTPStatus.SERVICE_UNAVAILABLE, _TIMEOUT)),
+    (FileMissing, Row(HTTPStatus.SERVICE_UNAVAILABLE, _NO_FILE)),
     (DatabaseUnavailable, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
     (TransientError, Row(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy. The same request may succeed in a few seconds.")),
     # What PostgreSQL refuses although we checked the input: it is the input's fault, not ours.

@@ -51,7 +51,7 @@ class Styling:
             listed = [
                 {
                     "id": item.collection.id,
-                    "title": (item.collection.style.title if item.collection.style else item.collection.title).get(call.language),
+                    "title": item.collection.title.get(call.language),
                     "links": [
                         {"rel": "stylesheet", "type": STYLE, "title": "MapLibre", "href": f"{url}/{item.collection.id}?f=mbs"},
                         {"rel": "stylesheet", "type": QML, "title": "QGIS", "href": f"{url}/{item.collection.id}?f=qml"},

@@ -181,6 +181,7 @@ class TileCache:
         if self.limit and self.sweep.is_due:
             try:
                 self.sweep.run({Path(self.root, *key) for key in current})
+                self._told.discard("tidied")
             except OSError as error:
                 self._tell("tidied", error)
             self._made.clear()
@@ -207,6 +208,7 @@ class TileCache:
             return None
         finally:
             os.close(descriptor)
+        self._told.discard("read")
         body = content[_HEAD:]
         if content[:_HEAD] != _MAGIC + zlib.crc32(body).to_bytes(4, "big"):
             log.warning("a damaged tile is made anew: %s", path)

@@ -46,7 +46,10 @@ def _files(place: Path) -> Iterator[tuple[str, int, float]]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(Path(entry.path))
             else:
-                seen = entry.stat(follow_symlinks=False)
+                try:
+                    seen = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # another process removed it: the others are still there
+                    continue
                 yield entry.path, on_disk(seen.st_size), seen.st_mtime
 
 

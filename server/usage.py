@@ -325,6 +325,9 @@ class _Work:
             *self._authentication(),
         )
         yield Tool("QGIS", steps, (Snippet("URL", address),))
+        authorised = f'--header "Authorization: Bearer ${KEY}" ' if self.key else ""
+        whole = f'curl {authorised}--output {self._id}.tif "{address}"'
+        yield Tool("curl", (), (*self._store_key(), Snippet(self._say("Die Datei als Ganzes", "The file as a whole"), whole)))
         opened = f"grid = rasterio.open({_string(remote)})"
         lines = ["import rasterio", "", opened, "print(grid.profile)"]
         if self.key:

@@ -37,6 +37,7 @@ class Children:
         self._module, self._environment, self._most_bytes, self._idle_s = module, dict(environment), most_bytes, idle_s
         self._all: set[asyncio.subprocess.Process] = set()
         self._idle: dict[str, list[asyncio.subprocess.Process]] = {}
+        self._timers: dict[asyncio.subprocess.Process, asyncio.TimerHandle] = {}
 
     @property
     def pids(self) -> set[int]:
@@ -71,12 +72,15 @@ class Children:
             raise ChildEnded(await child.wait())
         self._idle.setdefault(profile, []).append(child)
         if self._idle_s is not None:
-            asyncio.get_running_loop().call_later(self._idle_s, self._dismiss, profile, child)
+            self._timers[child] = asyncio.get_running_loop().call_later(self._idle_s, self._dismiss, profile, child)
         return answer
 
     async def close(self) -> None:
         """End all children, those at work too."""
         self._idle.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         ended = tuple(self._all)
         for child in ended:
             self._end(child)
@@ -86,6 +90,8 @@ class Children:
         idle = self._idle.get(profile, [])
         while idle:
             child = idle.pop()
+            if timer := self._timers.pop(child, None):
+                timer.cancel()
             if child.returncode is None:
                 return child
             self._all.discard(child)
@@ -103,13 +109,12 @@ class Children:
         return child
 
     def _dismiss(self, profile: str, child: asyncio.subprocess.Process) -> None:
-        """Let a child end that nobody asked since; one that was asked is kept from then on."""
-        idle = self._idle.get(profile, [])
-        if child in idle:
-            idle.remove(child)
-            self._all.discard(child)
-            assert child.stdin is not None
-            child.stdin.close()
+        """Let a child end that nobody asked in its time; who asks it stops the timer."""
+        del self._timers[child]
+        self._idle[profile].remove(child)
+        self._all.discard(child)
+        assert child.stdin is not None
+        child.stdin.close()
 
     def _end(self, child: asyncio.subprocess.Process) -> None:
         self._all.discard(child)

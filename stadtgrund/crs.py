@@ -52,9 +52,12 @@ def _epsg(srid: int) -> Crs:
 
 
 def supported(storage_srid: int, dimensions: int = 2) -> tuple[Crs, ...]:
-    """Return the CRSs of a collection stored in `storage_srid`: CRS84 first (of 3 dimensions CRS84h next), then the EPSG codes."""
+    """Return the CRSs of a collection stored in `storage_srid`: the default, then the others.
+
+    The default is CRS84; of 3 dimensions it is CRS84h, and CRS84 comes next (Features Part 1, requirement `crs84`).
+    """
     codes = dict.fromkeys((*_EVERYWHERE, storage_srid))
-    return (CRS84, *((CRS84H,) if dimensions == 3 else ()), *(_epsg(code) for code in codes))
+    return (*((CRS84H,) if dimensions == 3 else ()), CRS84, *(_epsg(code) for code in codes))
 
 
 def storage(srid: int) -> Crs:
@@ -83,13 +86,17 @@ def from_uri(text: str, known: Iterable[Crs], *, parameter: str) -> Crs:
 
 @dataclass(frozen=True)
 class BBox:
-    """A box (xmin, ymin, xmax, ymax) with its CRS; in CRS84 xmin > xmax means across the antimeridian."""
+    """A box (xmin, ymin, xmax, ymax) with its CRS; in CRS84 xmin > xmax means across the antimeridian.
+
+    `heights` (bottom, top): what a geometry with heights must meet, too; None = any height.
+    """
 
     xmin: float
     ymin: float
     xmax: float
     ymax: float
     crs: Crs = CRS84
+    heights: tuple[float, float] | None = None
 
     def as_tuple(self) -> tuple[float, float, float, float]:
         """Return (xmin, ymin, xmax, ymax)."""

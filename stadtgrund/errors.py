@@ -168,9 +168,9 @@ class Problem:
 class ContractError(StadtgrundError):
     """A contract or a deployment folder is refused; all its problems are listed."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, kept: str = "", remedy: str = "") -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(map(str, self.problems)), kept=kept, remedy=remedy)
 
 
 class SourceError(StadtgrundError):

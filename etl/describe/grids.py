@@ -13,6 +13,7 @@ from rasterio.errors import RasterioIOError
 from etl.describe import placing
 from etl.describe.placing import Place
 from etl.describe.sources import Probe
+from etl.extract import drivers
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import SourceError
 from stadtgrund.language import say
@@ -50,7 +51,7 @@ def read(probe: Probe, deployment: Deployment, *, crs: str | None) -> Grid:
         )
     path = probe.paths[0]
     try:
-        with rasterio.open(path) as grid:
+        with drivers.files_only(), rasterio.Env(**drivers.OFFLINE), rasterio.open(path, driver=drivers.raster_driver(path)) as grid:
             west, south, east, north = grid.bounds
             corners = np.array([(west, south), (west, north), (east, south), (east, north), ((west + east) / 2, (south + north) / 2)])
             stated = grid.crs.to_wkt() if grid.crs else None

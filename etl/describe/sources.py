@@ -18,6 +18,7 @@ from pyogrio.errors import DataSourceError, GeometryError
 
 from etl.describe import heads
 from etl.describe.names import dataset_name
+from etl.extract import drivers
 from etl.extract.ogr import opened
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
@@ -27,7 +28,7 @@ from stadtgrund.language import say
 Kind = Literal["ogr", "table", "raster"]
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx", ".xlsm")
-_RASTERS = (".tif", ".tiff", ".asc", ".vrt", ".img", ".jp2")
+_RASTERS = (".tif", ".tiff", ".asc", ".img", ".jp2")
 _VECTORS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".xml", ".kml", ".fgb", ".tab", ".sqlite")
 _OTHERS = {
     ".xls": ("ein altes Excel-Format", "in der Tabellenkalkulation als .xlsx speichern"),
@@ -42,6 +43,7 @@ _OTHERS = {
     ".lyr": ("ein Stil ohne Daten", "die Datei nennen, die er zeichnet"),
     ".qgz": ("ein QGIS-Projekt ohne Daten", "die Datei der Ebene nennen"),
     ".qgs": ("ein QGIS-Projekt ohne Daten", "die Datei der Ebene nennen"),
+    ".vrt": ("ein Verweis auf andere Dateien", "die Daten selbst ausgeben: Vektoren als GeoPackage, Raster als GeoTIFF"),
     ".parquet": ("GeoParquet", "mit ogr2ogr oder QGIS als GeoPackage ausgeben"),
 }
 _BESIDE = (".shp.xml", ".tif.xml", ".aux.xml", ".gdb.xml")
@@ -246,10 +248,10 @@ def _layers(path: Path, scratch: Path) -> list[tuple[str, str | None]]:
     if path.suffix.lower() in (".gml", ".xml", ".nas") and path.is_file():
         opened_path = Path(tempfile.mkdtemp(dir=scratch)) / path.name
         shutil.copyfile(path, opened_path)
-    before = pyogrio.get_gdal_config_option("GML_DOWNLOAD_SCHEMA")
-    pyogrio.set_gdal_config_options({"GML_DOWNLOAD_SCHEMA": "NO"})
+    drivers.refuse_reference(path.name, drivers.head(path))
     try:
-        return [(str(name), None if kind is None else str(kind)) for name, kind in pyogrio.list_layers(opened_path)]
+        with drivers.files_only():
+            return [(str(name), None if kind is None else str(kind)) for name, kind in pyogrio.list_layers(opened_path)]
     except GeometryError as error:
         raise SourceError(
             say(f"{path.name} enthält dreidimensionale Körper; das liest diese Version nicht.", f"{path.name} has solids in it."),
@@ -262,13 +264,8 @@ def _layers(path: Path, scratch: Path) -> list[tuple[str, str | None]]:
         reason = str(error).split("; It might help")[0].rstrip(".;")
         raise SourceError(
             say(f"{path.name} ist nicht lesbar ({reason}).", f"{path.name} cannot be read ({reason})."),
-            remedy=say(
-                "Gelesen werden GeoPackage, Shapefile, GeoJSON, GML, KML und was GDAL sonst kennt, CSV, XLSX und GeoTIFF.",
-                "Readable are GeoPackage, Shapefile, GeoJSON, GML, KML and what else GDAL knows, CSV, XLSX and GeoTIFF.",
-            ),
+            remedy=say(*drivers.FORMATS),
         ) from error
-    finally:
-        pyogrio.set_gdal_config_options({"GML_DOWNLOAD_SCHEMA": before})
 
 
 def _several(name: str, layers: list[str]) -> UsageError:

@@ -50,7 +50,7 @@ class Layer:
     refused: list[Refused] = field(default_factory=list)
     skipped_rows: int = 0
     curves: int = 0
-    """Features whose arcs were turned into line segments by the reader."""
+    """Features whose arcs the reader turned into line segments, at most `ARC_TOLERANCE_M` from them."""
     encoding: str | None = None
     """Of the text, where the reader had to find it out itself."""
 

@@ -1,7 +1,7 @@
-"""Vector files through GDAL, as Arrow batches: GeoPackage, Shapefile (also zipped), GeoJSON, GML and what else pyogrio reads.
+"""Vector files through GDAL, as Arrow batches: GeoPackage, Shapefile (also zipped), GeoJSON, GML and the others of `drivers`.
 
 User files are never opened in place with a driver that writes beside them: GML leaves a .gfs, a GeoPackage in WAL mode its journal;
-both are read from a temporary copy. Arcs become line segments by GDAL's own algorithm.
+both are read from a temporary copy. Arcs become line segments.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ __all__ = ["opened"]
 
 import errno
 import fnmatch
-import json
 import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,19 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+from pyproj import CRS
 
-from etl.extract import encoding
+from etl.extract import arcs, drivers, encoding
 from etl.extract.layer import GEOMETRY, ROW, Layer, require_columns, wanted_columns
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.errors import SourceError
 from stadtgrund.language import say
+from stadtgrund.query.feature import ARC_TOLERANCE_M
 
 _WRITES_BESIDE = {".gml", ".xml", ".nas", ".gz"}
 _MEMBERS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".xml", ".kml", ".fgb", ".tab", ".sqlite")
-_CURVES = (8, 9, 10, 11, 12, 13, 14)
-_GDAL_OPTIONS = {"GML_DOWNLOAD_SCHEMA": "NO", "OGR_GEOJSON_MAX_OBJ_SIZE": "0"}
+_ARC_GAP_M = 0.95 * ARC_TOLERANCE_M  # the rest is for the scale between the CRS of the source and that of storage
+_EARTH_M = 6_400_000  # largest radius of curvature of the ellipsoid
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,9 @@ def opened(contract: Contract, paths: tuple[Path, ...], scratch: Path, batch_row
     Raises
     ------
     SourceError
-        A file is unreadable, has several layers and none is named, lacks a column, or the files disagree on their CRS.
+        A file is unreadable or refers to others, has several layers and none is named, lacks a column, or the files disagree on their CRS.
     """
-    before = {name: pyogrio.get_gdal_config_option(name) for name in _GDAL_OPTIONS}
-    pyogrio.set_gdal_config_options(_GDAL_OPTIONS)
-    try:
+    with drivers.files_only():
         notes: list[str] = []
         datasets = [item for path in paths for item in _datasets(contract, path, scratch, notes)]
         infos = [_info(contract, item) for item in datasets]
@@ -75,8 +74,6 @@ def opened(contract: Contract, paths: tuple[Path, ...], scratch: Path, batch_row
         )
         layer.batches = _batches(contract, datasets, infos, wanted, batch_rows, layer)
         yield layer
-    finally:
-        pyogrio.set_gdal_config_options(before)
 
 
 def _datasets(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> Iterator[_Dataset]:
@@ -84,6 +81,7 @@ def _datasets(contract: Contract, path: Path, scratch: Path, notes: list[str]) -
     if suffix == ".zip":
         yield from _zipped(contract, path, scratch, notes)
         return
+    drivers.refuse_reference(path.name, drivers.head(path))
     if suffix in _WRITES_BESIDE or (suffix == ".gpkg" and _has_journal(path)):
         path = _copied(path, scratch)
     text = _shapefile_encoding(contract, path.name, _beside_bytes(path), notes) if suffix == ".shp" else contract.source.encoding
@@ -106,6 +104,7 @@ def _zipped(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> 
                 )
             for name in sorted(chosen):
                 label = f"{path.name}/{name}"
+                drivers.refuse_reference(label, drivers.head(zipfile.Path(archive, name)))
                 if Path(name).suffix.lower() in (*_WRITES_BESIDE, ".gpkg", ".sqlite"):
                     folder = Path(tempfile.mkdtemp(dir=scratch))
                     target = folder / Path(name).name
@@ -204,7 +203,10 @@ def _unreadable(contract: Contract, name: str, error: Exception) -> SourceError:
     reason = str(error).split("; It might help")[0].rstrip(".;")
     return SourceError(
         say(f"Datensatz {contract.id}: {name} ist nicht lesbar ({reason}).", f"Dataset {contract.id}: {name} cannot be read ({reason})."),
-        remedy=say("Prüfen Sie, ob die Datei vollständig ist und von welchem Format.", "Check that the file is complete, and its format."),
+        remedy=say(
+            f"Prüfen Sie, ob die Datei vollständig ist und von welchem Format. {drivers.FORMATS[0]}",
+            f"Check that the file is complete, and its format. {drivers.FORMATS[1]}",
+        ),
     )
 
 
@@ -253,6 +255,7 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     row = 1
     with_geometry = contract.geometry is not None
+    gap = _arc_gap(contract.source.crs or layer.crs) if with_geometry else 0
     for item, info in zip(datasets, infos, strict=True):
         fields = [str(name) for name in info["fields"]]
         missing = [name for name in wanted if name not in (*fields, "fid", info["fid_column"])]
@@ -274,7 +277,9 @@ def _batches(
             "return_fids": fid is not None,
         }
         try:
-            for batch in _linear(item.gdal, options, layer):
+            for batch in _stream(item.gdal, options):
+                if with_geometry:
+                    batch = _linear(batch, gap, layer)
                 arrays, names = [], []
                 for name in wanted:
                     source = "__fid__" if name == fid else name
@@ -307,67 +312,56 @@ def _refused_filter(contract: Contract, fields: list[str], error: Exception) -> 
     )
 
 
-def _linear(gdal: str, options: dict[str, Any], layer: Layer) -> Iterator[pa.RecordBatch]:
-    """Read batches; from the first arc on, a second stream in lockstep gives the geometry in line segments."""
-    done = 0
-    with ExitStack() as stack:
-        segments: Iterator[pa.RecordBatch] | None = None
-        for batch in stack.enter_context(_stream(gdal, options)):
-            curved = _curved(batch) if options["read_geometry"] else 0
-            if curved and segments is None:
-                segments = stack.enter_context(
-                    _stream(_linearised(gdal, options["layer"]), {**options, "layer": None, "skip_features": done})
-                )
-            layer.curves += curved
-            if segments is not None:
-                straight = next(segments)
-                place = batch.schema.get_field_index(GEOMETRY)
-                batch = batch.set_column(place, GEOMETRY, straight.column(GEOMETRY))
-            done += batch.num_rows
-            yield batch
+def _linear(batch: pa.RecordBatch, gap: float, layer: Layer) -> pa.RecordBatch:
+    """Return the batch with arcs as line segments that lie at most `gap` from them; the layer counts the geometries that had arcs."""
+    curved = _curved(batch)
+    if not len(curved):
+        return batch
+    column = batch.column(GEOMETRY)
+    values = (column.storage if isinstance(column, pa.ExtensionArray) else column).to_numpy(zero_copy_only=False)
+    for index in curved:
+        values[index], had_arcs = arcs.linear(values[index], gap)
+        layer.curves += had_arcs
+    return batch.set_column(batch.schema.get_field_index(GEOMETRY), GEOMETRY, pa.array(values, pa.binary()))
 
 
-@contextmanager
-def _stream(gdal: str, options: dict[str, Any]) -> Iterator[Iterator[pa.RecordBatch]]:
+def _arc_gap(crs: str | None) -> float:
+    """Return the tolerance of arcs in units of the CRS; without one, they count as metres."""
+    if crs is None:
+        return _ARC_GAP_M
+    known = CRS.from_user_input(crs)
+    return _ARC_GAP_M / (known.axis_info[0].unit_conversion_factor * (_EARTH_M if known.is_geographic else 1))
+
+
+def _stream(gdal: str, options: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     with pyogrio.raw.open_arrow(gdal, use_pyarrow=True, **options) as (meta, reader):
         geometry = meta["geometry_name"] or "wkb_geometry"
         fid = meta["fid_column"] or "OGC_FID"
-
-        def named() -> Iterator[pa.RecordBatch]:
-            for batch in reader:
-                names = [
-                    GEOMETRY if name == geometry else "__fid__" if name == fid and options["return_fids"] else name
-                    for name in batch.schema.names
-                ]
-                yield batch.rename_columns(names)
-
-        yield named()
+        for batch in reader:
+            names = [
+                GEOMETRY if name == geometry else "__fid__" if name == fid and options["return_fids"] else name
+                for name in batch.schema.names
+            ]
+            yield batch.rename_columns(names)
 
 
-def _linearised(gdal: str, layer: str | None) -> str:
-    """Return a GDAL streamed algorithm (GDALG) that reads `gdal` with arcs as line segments."""
-    quoted = '"' + gdal.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    chosen = f' --layer "{layer}"' if layer else ""
-    command = f"gdal vector set-geom-type --linear{chosen} --output-format=stream {quoted} streamed"
-    return json.dumps({"type": "gdal_streamed_alg", "command_line": command})
-
-
-def _curved(batch: pa.RecordBatch) -> int:
-    """Count the geometries whose WKB type has arcs."""
+def _curved(batch: pa.RecordBatch) -> np.ndarray:
+    """Return the positions of the geometries whose WKB type may have arcs."""
     if GEOMETRY not in batch.schema.names:
-        return 0
+        return np.empty(0, dtype=int)
     column = batch.column(GEOMETRY)
     column = column.storage if isinstance(column, pa.ExtensionArray) else column
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int64 if pa.types.is_large_binary(column.type) else np.int32)[
         column.offset : column.offset + len(column) + 1
     ]
     if column.buffers()[2] is None:
-        return 0
+        return np.empty(0, dtype=int)
     data = np.frombuffer(column.buffers()[2], dtype=np.uint8)
-    starts = offsets[:-1][np.diff(offsets) >= 5]
+    long = np.flatnonzero(np.diff(offsets) >= 5)
+    starts = offsets[long]
     little = data[starts] == 1
     low, high = (
         np.where(little, data[starts + 1], data[starts + 4]).astype(int),
         np.where(little, data[starts + 2], data[starts + 3]).astype(int),
     )
-    return int(np.isin((low + 256 * high) % 1000, _CURVES).sum())
+    return long[np.isin((low + 256 * high) % 1000, arcs.CURVES)]

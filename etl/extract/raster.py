@@ -20,6 +20,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError, RasterioIOError
 from rasterio.warp import transform_bounds
 
+from etl.extract import drivers
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.errors import SetupError, SourceError
 from stadtgrund.language import say
@@ -82,7 +83,11 @@ def convert(contract: Contract, source: Path, folder: Path, progress: Callable[[
         There is no room in the folder.
     """
     try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(source) as grid:
+        with (
+            drivers.files_only(),
+            rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **drivers.OFFLINE),
+            rasterio.open(source, driver=drivers.raster_driver(source)) as grid,
+        ):
             crs = _crs(contract, grid, source)
             nodata = contract.source.nodata if contract.source.nodata is not None else grid.nodata
             folder.mkdir(parents=True, exist_ok=True)

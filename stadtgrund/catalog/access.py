@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Decision", "FormSpec", "decide"]
+__all__ = ["Decision", "FormSpec", "decide", "narrows"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -66,6 +66,23 @@ def decide(contract: Contract, profile: str) -> Decision:
             closed,
         )
     return Decision(spec, current.reason, closed)
+
+
+def narrows(now: Contract, served: Contract) -> bool:
+    """Whether `now` shows the public less than `served`: not all fields, other rows, a coarser geometry, stricter counts."""
+    before, after = decide(served, OPEN).form, decide(now, OPEN).form
+    if before is None:
+        return False
+    if after is None or not set(before.fields) <= set(after.fields):
+        return True
+    if after.where is not None and after.where != before.where:
+        return True
+    if after.geometry != before.geometry and after.geometry != "full" and before.geometry != "none":
+        return True
+    counted, strict = before.min_count, after.min_count
+    if strict is None:
+        return False
+    return counted is None or strict.minimum > counted.minimum or not set(strict.fields) <= set(counted.fields)
 
 
 def _spec(contract: Contract, form: Form, name: Literal["open", "verwaltung"], closed: Mapping[str, Text] | tuple[()]) -> FormSpec:

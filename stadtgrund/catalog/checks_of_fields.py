@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RULES", "unknown_dataset", "unknown_field", "unknown_key"]
+__all__ = ["GEOMETRY", "RULES", "unknown_dataset", "unknown_field", "unknown_key"]
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,18 @@ from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import nearest
 from stadtgrund.language import say
 
+GEOMETRY = "geometry"
+"""What a filter calls the geometry."""
+
 _NUMBERS = ("integer", "number", "decimal")
 _ZOOM = re.compile(r"(<=|>=|<|>|=)?\s*\d{1,2}")
 
 
-def unknown_field(name: str, contract: Contract) -> str:
-    """Say that the dataset has no such field, which was probably meant, and which there are."""
+def unknown_field(name: str, contract: Contract, *, geometry: bool = False) -> str:
+    """Say that the dataset has no such field, which was probably meant, and which there are; `geometry` where it may be named too."""
     names = [field.name for field in contract.fields]
+    if geometry and contract.geometry:
+        names.insert(0, GEOMETRY)  # first: the list is cut
     guess = nearest(name, names)
     meant = say(f" Gemeint: {guess}?", f" Did you mean {guess}?") if guess else ""
     shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "") or "–"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 __all__ = ["RULES"]
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cql2
 
 from stadtgrund.catalog import access, keys, release
-from stadtgrund.catalog.checks_of_fields import unknown_dataset, unknown_field, unknown_key
+from stadtgrund.catalog.checks_of_fields import GEOMETRY, unknown_dataset, unknown_field, unknown_key
 from stadtgrund.catalog.contract import Contract, Field
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.licences import LICENCES
@@ -16,6 +20,8 @@ from stadtgrund.identity import OPEN
 from stadtgrund.language import say
 
 _SIDES = ("left", "right")
+_SHOWN = ("none", "centroid", "full")
+"""Rules for geometry, by how much they show."""
 
 
 def _parts(contract: Contract, deployment: Deployment) -> dict[str, Contract]:
@@ -183,9 +189,9 @@ def _covers(contract: Contract, side: str, form: access.FormSpec, *, takes_geome
     own = access.decide(contract, OPEN).form
     if own is None:
         return True
-    if form.where is not None and own.where is None:
+    if form.where is not None and not _keeps_rows(contract, side, form.where, own.where, takes_geometry=takes_geometry):
         return False
-    if takes_geometry and contract.geometry is not None and form.geometry != "full" and own.geometry == "full":
+    if takes_geometry and contract.geometry is not None and _SHOWN.index(own.geometry) > _SHOWN.index(form.geometry):
         return False
     if form.min_count is None:
         return True
@@ -193,6 +199,33 @@ def _covers(contract: Contract, side: str, form: access.FormSpec, *, takes_geome
     shown = [names[f"{side}.{name}"] for name in form.min_count.fields if f"{side}.{name}" in names]
     counted = own.min_count
     return not shown or (counted is not None and counted.minimum >= form.min_count.minimum and set(shown) <= set(counted.fields))
+
+
+def _keeps_rows(contract: Contract, side: str, where: str, own: str | None, *, takes_geometry: bool) -> bool:
+    """Return whether the join's filter `own` demands what `where`, that of one side, does: each of its conditions as it stands."""
+    of_side = {field.name: field.source_name for field in contract.fields} | ({GEOMETRY: f"{side}.{GEOMETRY}"} if takes_geometry else {})
+    try:
+        asked = _conditions(cql2.parse_text(where).to_json(), lambda name: f"{side}.{name}")
+        kept = _conditions(cql2.parse_text(own).to_json(), lambda name: of_side.get(name, name)) if own is not None else set()
+    except cql2.ParseError:
+        return True  # told of the form itself
+    return asked <= kept
+
+
+def _conditions(expression: Any, renamed: Callable[[str], str]) -> set[str]:
+    """Return what a CQL2 expression (as JSON) joins by AND, each as text, with its properties renamed."""
+    if isinstance(expression, dict) and expression.get("op") == "and":
+        return {text for part in expression["args"] for text in _conditions(part, renamed)}
+    return {json.dumps(_renamed(expression, renamed), sort_keys=True)}
+
+
+def _renamed(expression: Any, renamed: Callable[[str], str]) -> Any:
+    if isinstance(expression, dict):
+        return {
+            key: renamed(value) if key == "property" and isinstance(value, str) else _renamed(value, renamed)
+            for key, value in expression.items()
+        }
+    return [_renamed(part, renamed) for part in expression] if isinstance(expression, list) else expression
 
 
 def join_licence(contract: Contract, deployment: Deployment) -> Iterator[Finding]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["RULES", "properties_of"]
+__all__ = ["RULES", "CompileWhere", "filters", "properties_of"]
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
 import cql2
 
 from stadtgrund.catalog import access, release
-from stadtgrund.catalog.checks_of_fields import unknown_field
+from stadtgrund.catalog.checks_of_fields import GEOMETRY, unknown_field
 from stadtgrund.catalog.contract import Contract, Form
 from stadtgrund.catalog.document import Finding, Path
 from stadtgrund.catalog.licences import LICENCES
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import nearest
+from stadtgrund.errors import InvalidFilter, nearest
 from stadtgrund.identity import OPEN
 from stadtgrund.language import say
+
+CompileWhere = Callable[[str, Contract], object]
+"""Compiles a row filter of a contract, or raises InvalidFilter; query lies above, so the caller hands it in."""
 
 _ROLES = {
     "owner": ("datenverantwortliche Stelle", "who answers for the data"),
@@ -135,7 +138,7 @@ def forms(contract: Contract, deployment: Deployment) -> Iterator[Finding]:
 
 
 def _where(contract: Contract, path: Path, text: str) -> Iterator[Finding]:
-    known = {field.name for field in contract.fields}
+    names = {field.name for field in contract.fields} | ({GEOMETRY} if contract.geometry else set())
     try:
         expression = cql2.parse_text(text).to_json()
     except cql2.ParseError as error:
@@ -149,8 +152,25 @@ def _where(contract: Contract, path: Path, text: str) -> Iterator[Finding]:
         )
         return
     for name in sorted(set(properties_of(expression))):
-        if name not in known and name != "geom":
-            yield (*path, "where"), unknown_field(name, contract)
+        if name not in names:
+            yield (*path, "where"), unknown_field(name, contract, geometry=True)
+
+
+def filters(contract: Contract, compile_where: CompileWhere) -> Iterator[Finding]:
+    """The row filter of each form can be compiled; asked of a contract in which the other rules found nothing."""
+    for profile, form in contract.forms.items():
+        if form.where is None:
+            continue
+        try:
+            compile_where(form.where, contract)
+        except InvalidFilter as error:
+            yield (
+                ("forms", profile, "where"),
+                say(
+                    f"Danach lassen sich die Zeilen nicht auswählen: Funktion, Feld und Wert passen nicht zusammen ({error.what})",
+                    f"The rows cannot be chosen by it: function, field and value do not fit ({error})",
+                ),
+            )
 
 
 def properties_of(expression: Any) -> Iterator[str]:

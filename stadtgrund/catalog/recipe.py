@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CONTENT_IDS", "RECIPE_VERSION", "recipe_of"]
+__all__ = ["CONTENT_IDS", "RECIPE_VERSION", "SHAPES", "recipe_of"]
 
 import hashlib
 import json
@@ -15,6 +15,9 @@ RECIPE_VERSION = 1
 
 CONTENT_IDS = 2
 """Rises when ids of content are made another way; only datasets that have such are then loaded anew. 2: keyed, see `store/id_key.py`."""
+
+SHAPES = 2
+"""Rises when geometries of vector files are made another way; only those are loaded anew. 2: arcs within 1 cm, heights beside measures."""
 
 
 def recipe_of(contract: Contract, deployment: Deployment | None = None) -> str:
@@ -39,6 +42,8 @@ def recipe_of(contract: Contract, deployment: Deployment | None = None) -> str:
     ]
     if contract.has_content_ids:
         stated["content_ids"] = CONTENT_IDS
+    if contract.source.kind == "ogr" and contract.geometry:
+        stated["shapes"] = SHAPES
     if deployment:
         used = {field.key for field in contract.fields} | {pair.key for pair in contract.source.on}
         registers = deployment.keys.registers

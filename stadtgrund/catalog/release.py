@@ -13,7 +13,6 @@ __all__ = [
     "StateName",
     "digest_of_field",
     "digest_of_source",
-    "open_fields",
     "questions",
     "record",
     "state",
@@ -133,12 +132,6 @@ def unchecked(contract: Contract) -> tuple[str, ...]:
         for field in contract.fields
         if check.fields.get(field.name) != digest_of_field(field) and (check.weighing or not field.grounds)
     )
-
-
-def open_fields(contract: Contract) -> tuple[str, ...]:
-    """Return the fields that the protection check lets into the open form, in the contract's order."""
-    closed = withheld(contract)
-    return tuple(field.name for field in contract.fields if field.name not in closed)
 
 
 def record(

@@ -98,10 +98,15 @@ def _fields(contract: Contract, spec: FormSpec) -> Iterator[CollectionField]:
             values=field.values,
             open_values=field.values is not None and not _refuses_other_values(contract, name),
             nullable=protected or not field.required,
-            source=field.source_name if field.source_name.lower() in API_PARAMETERS | RESERVED_COLUMNS else None,
+            source=field.source_name if _is_reserved(field.source_name.lower()) else None,
         )
         if protected:
             yield _status(field)
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether no field may be called so."""
+    return name in API_PARAMETERS | RESERVED_COLUMNS or name.startswith("sg_")
 
 
 def _refuses_other_values(contract: Contract, name: str) -> bool:

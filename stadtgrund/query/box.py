@@ -15,7 +15,7 @@ from stadtgrund.crs import BBox, Crs
 from stadtgrund.errors import InvalidParameter
 from stadtgrund.query.projection import STEP_DEGREES, STEP_METRES, Rectangle, ewkb, extent_in, transformer
 from stadtgrund.query.relation import Relation
-from stadtgrund.query.statement import FALSE, Fragment, disjunction
+from stadtgrund.query.statement import FALSE, TRUE, Fragment, conjunction, disjunction
 
 _SLACK = 0.6
 """Of the last digit that coordinates are written with: so a feature lies in the box of the coordinates that it is written with."""
@@ -25,19 +25,34 @@ _EVERYWHERE = Fragment("geom IS NOT NULL")
 def box_condition(relation: Relation, bbox: BBox) -> Fragment:
     """Return the condition that a geometry intersects the box; rows without a geometry never do.
 
-    A box that holds the extent of the collection is no condition, one apart from it is FALSE.
+    A box that holds the extent of the collection is no condition, one apart from it is FALSE. Heights select where geometries have them.
 
     Raises
     ------
     InvalidParameter
         For numbers that are not finite and for corners in the wrong order.
     """
-    return _condition(relation, bbox, _intersects)
+    return conjunction((_condition(relation, bbox, _intersects), _height_condition(relation, bbox)))
 
 
 def overlap_condition(relation: Relation, bbox: BBox) -> Fragment:
     """Return the condition that the upright box around a geometry overlaps the box: a little more than intersects it, by index only."""
     return _condition(relation, bbox, _overlaps)
+
+
+def _height_condition(relation: Relation, bbox: BBox) -> Fragment:
+    """Return the condition that the heights of a geometry, from its lowest to its highest, meet those of the box."""
+    if bbox.heights is None:
+        return TRUE
+    bottom, top = bbox.heights
+    if not (isfinite(bottom) and isfinite(top) and bottom <= top):
+        raise InvalidParameter("bbox", f"{bottom},{top}", "finite heights, the bottom not above the top")
+    if relation.geometry is None or relation.geometry.dimensions != 3:
+        return TRUE
+    slack = _SLACK / 10**bbox.crs.digits
+    return Fragment(
+        "(ST_ZMax(geom) >= %s::double precision AND ST_ZMin(geom) <= %s::double precision)", (repr(bottom - slack), repr(top + slack))
+    )
 
 
 def _condition(relation: Relation, bbox: BBox, test: Callable[[Rectangle, Crs, int], Fragment]) -> Fragment:

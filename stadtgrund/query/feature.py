@@ -7,7 +7,7 @@ __all__ = ["FeatureText", "feature_text", "geometry_text", "linear", "prepared_t
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from stadtgrund.crs import CRS84, Crs, storage
+from stadtgrund.crs import CRS84, CRS84H, Crs, storage
 from stadtgrund.query.relation import Column, Relation
 
 GEOM84, GEOM, PROPERTIES = "sg_geom84", "sg_geom", "sg_properties"
@@ -128,7 +128,8 @@ def prepared_text(relation: Relation, rows: str) -> str:
 
 def _pieces(relation: Relation, properties: tuple[str, ...] | None, crs: Crs, skip_geometry: bool) -> _Pieces:
     with_geometry = relation.geometry is not None and not skip_geometry
-    lies = {CRS84: GEOM84, storage(relation.geometry.srid): GEOM} if relation.prepared and relation.geometry else {}
+    # CRS84h has the coordinates of CRS84.
+    lies = {CRS84: GEOM84, CRS84H: GEOM84, storage(relation.geometry.srid): GEOM} if relation.prepared and relation.geometry else {}
     geometry, columns = "'null'", list[str]()
     if with_geometry and crs in lies:
         geometry = lies[crs]

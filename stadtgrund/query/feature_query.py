@@ -48,7 +48,7 @@ class FeatureQuery:
     cursor : Cursor, optional
         Where the page before ended.
     bbox : BBox, optional
-        x/y order, with its CRS; features without geometry never match.
+        x/y order, with its CRS; features without geometry never match. Its heights select where the geometries have some.
     datetime : Interval, optional
         Matched with the temporal columns of the contract; no effect on a collection that has none.
     properties : tuple of str, optional

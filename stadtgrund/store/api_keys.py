@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "ApiKey", "check", "create", "ensure_first", "key_file", "known", "revoke"]
+__all__ = ["FIRST", "ApiKey", "check", "create", "ensure_first", "is_first_lost", "key_file", "known", "revoke"]
 
 import hashlib
 import os
@@ -100,6 +100,13 @@ def key_file(db: Database) -> Path:
     return db.paths.secrets / f"{FIRST}.{db.prefix}.key"
 
 
+def is_first_lost(db: Database) -> bool:
+    """Whether the first key is the only one of the administration and its file is gone: `var/` can be deleted while the database stays."""
+    if key_file(db).exists():
+        return False
+    return [key.label for key in known(db) if key.profile == VERWALTUNG and key.revoked is None] == [FIRST]
+
+
 def _take_over(db: Database, valid: Set[str]) -> None:
     shared, own = db.paths.secrets / _SHARED, key_file(db)
     if own.exists() or shared.is_symlink():
@@ -122,7 +129,7 @@ def known(db: Database) -> list[ApiKey]:
 
 
 def revoke(db: Database, label: str, *, dry_run: bool = False) -> None:
-    """Make the valid key of a label invalid, from the next request on.
+    """Make the valid key of a label invalid; a running server knows after some seconds (`KeyRing.TTL_S`).
 
     Raises
     ------

@@ -5,7 +5,7 @@ A profile's view names its columns one by one, without condition or security bar
 
 from __future__ import annotations
 
-__all__ = ["FormState", "reconcile", "require", "settle"]
+__all__ = ["FormState", "hide", "reconcile", "require", "settle"]
 
 import hashlib
 import json
@@ -147,6 +147,28 @@ def settle(
         else FormState(profile, None, view.reason, None, states[profile])
         for profile, view in views.items()
     ]
+
+
+def hide(connection: psycopg.Connection[Any], dataset: str, reason: Text) -> None:
+    """Take a dataset from `open`, in the caller's transaction, which holds the publish lock; the administration reads `reason`.
+
+    No contract is asked, so that none can be in the way. What a contract says holds again when the dataset is settled.
+    """
+
+    def drop() -> None:
+        names = (dataset, search_tables.view_name(dataset), text_tables.view_name(dataset), tile_tables.view_name(dataset))
+        for name in names:
+            connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(f"p_{OPEN}", name)))
+
+    connection.execute("DELETE FROM meta.state WHERE profile = %s AND dataset = %s", (OPEN, dataset))
+    connection.execute(
+        "UPDATE meta.state SET collection = jsonb_set(collection, '{access}', %(reason)s), digest = left(md5(digest || %(reason)s), 16)"
+        " WHERE dataset = %(dataset)s",
+        {"dataset": dataset, "reason": json.dumps(reason.model_dump(mode="json", exclude_none=True), ensure_ascii=False)},
+    )
+    patiently(connection, dataset, drop)
+    comments.comment(connection, _relations(connection, dataset), comments.public_texts(None))
+    connection.execute("SELECT pg_notify('sg_state', '')")
 
 
 def _serving(connection: psycopg.Connection[Any], dataset: str) -> _Version | None:

@@ -107,8 +107,8 @@ class _Work:
         return tables.data_name(self.plan.contract, self.version)
 
 
-def make(plan: Publication) -> tuple[FormState, ...]:
-    """Make the version; until the commit at the end, the one before it serves. Return what each profile got.
+def make(plan: Publication) -> tuple[int, tuple[FormState, ...]]:
+    """Make the version; until the commit at the end, the one before it serves. Return its number, and what each profile got.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def make(plan: Publication) -> tuple[FormState, ...]:
                 if plan.progress:
                     plan.progress(name)
                 step(work)
-    return work.states
+    return work.version, work.states
 
 
 def _announce(connection: psycopg.Connection[Any], run: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Decision", "history", "note_contract", "record", "withdrawn_since"]
+__all__ = ["Decision", "history", "note_contract", "record", "record_withdrawal", "withdrawn_since"]
 
 import hashlib
 import json
@@ -39,6 +39,14 @@ def record(
     connection.execute(
         "INSERT INTO meta.release (dataset, by, origin, grounds, answers, digest) VALUES (%s, %s, %s, %s, %s, %s)",
         (contract.id, by, origin, Jsonb(list(contract.protection.grounds)), Jsonb(dict(answers or {})), _digest(contract)),
+    )
+
+
+def record_withdrawal(connection: psycopg.Connection[Any], dataset: str, by: str, reason: str) -> None:
+    """Add a row of origin `withdraw` for a dataset whose contract cannot be asked."""
+    connection.execute(
+        "INSERT INTO meta.release (dataset, by, origin, grounds, answers, digest) VALUES (%s, %s, 'withdraw', '[]', %s, '')",
+        (dataset, by, Jsonb({"reason": reason} if reason else {})),
     )
 
 

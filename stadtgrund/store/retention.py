@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["KEEP", "drop_old"]
+__all__ = ["KEEP", "drop_old", "drop_unnamed"]
 
 import logging
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -35,6 +37,22 @@ def drop_old(db: Database, dataset: str) -> list[int]:
     except (StadtgrundError, psycopg.Error, OSError) as error:
         _log.warning("%s: an old version stays until the next publish: %s", dataset, error)
     return dropped
+
+
+def drop_unnamed(db: Database, dataset: str, paths: Iterable[Path]) -> None:
+    """Delete files of a publish that ended with an error, but for those that a version refers to: it may have ended after its commit.
+
+    Where the database cannot say, they stay, and it is logged.
+    """
+    try:
+        with db.connect("owner", application=f"stadtgrund retention {dataset}") as connection:
+            take_publish_lock(connection, dataset)  # a commit whose answer was lost may be under way
+            named = {path for (path,) in connection.execute("SELECT path FROM meta.file WHERE dataset = %s", (dataset,))}
+            for path in paths:
+                if path.relative_to(db.paths.files).as_posix() not in named:
+                    path.unlink(missing_ok=True)
+    except (StadtgrundError, psycopg.Error, OSError) as error:
+        _log.warning("%s: files of a load that was not finished stay: %s", dataset, error)
 
 
 def _drop_each(db: Database, dataset: str, dropped: list[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PROFILES", "RoleName", "Secrets", "prefix_of", "role_name", "verifier"]
+__all__ = ["PROFILES", "Secrets", "prefix_of", "role_name", "verifier"]
 
 import base64
 import fcntl
@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.identity import OPEN, VERWALTUNG
@@ -22,8 +21,6 @@ from stadtgrund.settings import Secret
 
 PROFILES = (OPEN, VERWALTUNG)
 """The access profiles, each a schema `p_<profile>` and a role."""
-
-RoleName = Literal["owner", "ingest", "open", "verwaltung"]
 
 _ITERATIONS = 4096
 _PREFIX_LENGTH = 40

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["create_sql", "data_name", "data_table", "difference", "id_is_integer", "staging_name", "staging_table"]
+__all__ = ["create_sql", "data_name", "difference", "id_is_integer", "staging_name", "staging_table"]
 
 from collections.abc import Mapping
 from typing import Any
 
 import psycopg
 from geoalchemy2 import Geometry
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Double, Integer, MetaData, Numeric, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Double, MetaData, Numeric, Table, Text, Uuid
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
@@ -51,14 +51,8 @@ def id_is_integer(contract: Contract) -> bool:
 
 def staging_table(contract: Contract, run: int) -> Table:
     """Return the table that a run fills: `sg_row, sg_id, sg_hash`, the declared columns in order, `geom`; unlogged."""
-    own = [Column("sg_row", BigInteger(), nullable=False), _id(contract), _hash()]
+    own = [Column("sg_row", BigInteger(), nullable=False), _id(contract), Column("sg_hash", Text(), nullable=False)]
     return Table(staging_name(contract, run), MetaData(), *own, *_declared(contract), schema="staging", prefixes=["UNLOGGED"])
-
-
-def data_table(contract: Contract, version: int) -> Table:
-    """Return the table of a version: `sg_id` (primary key), `sg_hash, sg_revision`, the declared columns in order, `geom`."""
-    own = [_id(contract, primary_key=True), _hash(), Column("sg_revision", Integer(), nullable=False)]
-    return Table(data_name(contract, version), MetaData(), *own, *_declared(contract), schema="data")
 
 
 def create_sql(table: Table) -> str:
@@ -96,13 +90,8 @@ def difference(contract: Contract, existing: tuple[str, str], connection: psycop
     return told + [f"Spalte {name} steht nicht im Vertrag" for name in found if name not in wanted and name not in own]
 
 
-def _id(contract: Contract, *, primary_key: bool = False) -> Column[Any]:
-    kind = BigInteger() if id_is_integer(contract) else _ORDERED_TEXT
-    return Column("sg_id", kind, primary_key=primary_key, autoincrement=False, nullable=False)
-
-
-def _hash() -> Column[Any]:
-    return Column("sg_hash", Text(), nullable=False)
+def _id(contract: Contract) -> Column[Any]:
+    return Column("sg_id", BigInteger() if id_is_integer(contract) else _ORDERED_TEXT, nullable=False)
 
 
 def _declared(contract: Contract) -> list[Column[Any]]:

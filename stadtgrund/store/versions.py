@@ -220,10 +220,10 @@ def current(db: Database, dataset: str) -> Version | None:
 
 
 def _made(plan: Publication) -> Version:
-    states = publication.make(plan)
+    number, states = publication.make(plan)
     drop_old(plan.db, plan.contract.id)
-    version = current(plan.db, plan.contract.id)
-    assert version is not None  # just committed
+    with plan.db.connect("owner") as connection:
+        (version,) = _versions(connection, plan.contract.id, number)  # by now another one may serve
     return replace(version, states=states)
 
 
@@ -252,11 +252,13 @@ def _rollback_to(db: Database, contract: Contract, to: int) -> tuple[Version, Lo
     return chosen, facts, loaded, kept
 
 
-def _versions(connection: psycopg.Connection[Any], dataset: str) -> list[Version]:
+def _versions(connection: psycopg.Connection[Any], dataset: str, version: int | None = None) -> list[Version]:
+    """Return the versions of a dataset, newest first; only that one where `version` names it."""
     rows = connection.execute(
         "SELECT dataset, version, origin, rows, published_at, recipe, source_hash, source_time, operation, accuracy_m, rows_in,"
-        " rows_rejected, run, table_name, dropped_at FROM meta.version WHERE dataset = %s ORDER BY version DESC",
-        (dataset,),
+        " rows_rejected, run, table_name, dropped_at FROM meta.version"
+        " WHERE dataset = %s AND version = coalesce(%s, version) ORDER BY version DESC",
+        (dataset, version),
     )
     return [Version(*row) for row in rows]
 

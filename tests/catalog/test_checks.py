@@ -11,6 +11,7 @@ from stadtgrund.catalog import checks, checks_of_deployment, checks_of_source, r
 from stadtgrund.catalog.contract import Source
 from stadtgrund.catalog.rewrite import write_protection
 from stadtgrund.errors import ContractError
+from stadtgrund.query.form_filter import compile_where
 from stadtgrund.settings import ROOT
 
 FIELDS = "Felder: bsn, name, schueler, beginn, ende."
@@ -23,9 +24,40 @@ def found(root: object) -> list[str]:
     return [str(problem) for problem in checks.check(root)]  # type: ignore[arg-type]
 
 
+WHERES = [
+    ("foo(bsn) = 1", "Unknown function 'foo'"),
+    ("name = 5", "property 'name' (string) with the value 5"),
+    ("schueler", "property 'schueler' (integer) is not a condition"),
+    ("beginn > 'gestern'", "'gestern' is not a date"),
+    ("T_AFTER(beginn, 5)", "not for the value 5"),
+]
+
+
+@pytest.mark.parametrize(("where", "detail"), WHERES)
+def test_a_row_filter_that_cannot_be_compiled(where: str, detail: str, folder: Folder) -> None:
+    text = SCHULEN.replace("sortables: [bsn]", f'forms: {{open: {{where: "{where}"}}}}\nsortables: [bsn]')
+    (problem,) = checks.examined(folder(schulen=text), compile_where=compile_where)[0]
+    assert (problem.file, problem.line, problem.field) == ("datasets/schulen.yaml", 14, "forms.open.where")
+    assert problem.message.startswith("Danach lassen sich die Zeilen nicht auswählen: Funktion, Feld und Wert passen nicht zusammen (")
+    assert detail in problem.message
+
+
+def test_a_row_filter_by_place(folder: Folder) -> None:
+    place = "S_INTERSECTS(NAME, POLYGON((7 51, 8 51, 8 52, 7 51)))"
+    text = SCHULEN.replace("sortables: [bsn]", f'forms: {{open: {{where: "{place}"}}}}\nsortables: [bsn]')
+    assert checks.examined(folder(schulen=text.replace("NAME", "geometry")), compile_where=compile_where)[0] == []
+    (told,) = found(folder(schulen=text.replace("NAME", "geom")))
+    assert told == (
+        "datasets/schulen.yaml:14: forms.open.where: Das Feld „geom“ gibt es nicht. Gemeint: geometry? "
+        "Felder: geometry, bsn, name, schueler, beginn, ende."
+    )
+    flat = text.replace("NAME", "geometry").replace("geometry: {type: Point}\n", "").replace("tiles: ", "items: true} # ")
+    assert any("Das Feld „geometry“ gibt es nicht." in problem for problem in found(folder(schulen=flat)))
+
+
 @pytest.mark.parametrize("name", ["berlin", "musterstadt"])
 def test_the_committed_deployments_are_right(name: str) -> None:
-    assert found(ROOT / "pygeoapi-config" / name) == []
+    assert checks.examined(ROOT / "pygeoapi-config" / name, compile_where=compile_where)[0] == []
 
 
 def test_a_contract_without_fault(folder: Folder) -> None:
@@ -273,7 +305,7 @@ DATASET = [
         "sortables: [bsn]",
         "forms: {open: {where: 'NOT (bsn = 1 AND klassen > 2)'}}",
         "14: forms.open.where",
-        f"Das Feld „klassen“ gibt es nicht. {FIELDS}",
+        "Das Feld „klassen“ gibt es nicht. Felder: geometry, bsn, name, schueler, beginn, ende.",
     ),
     (
         "sortables: [bsn]",
@@ -588,6 +620,53 @@ def test_a_join_keeps_the_form_of_its_parts(folder: Folder, form: str, said: str
     folder(schulen=SCHULEN, zahlen=f"{ZAHLEN}forms: {{open: {form}}}\n", verbund=f"{JOIN}forms: {{open: {form}}}\n")
     release_all(root)
     assert found(root) == []
+
+
+@pytest.mark.parametrize(
+    ("of_part", "of_join", "kept"),
+    [
+        ("kinder > 5", "anzahl > 5", True),
+        ("kinder > 5", "bsn LIKE 'a%' AND (anzahl > 5.0 AND anzahl < 90)", True),
+        ("kinder > 5 AND schule IS NOT NULL", "nummer IS NOT NULL AND anzahl > 5", True),
+        ("kinder > 5 OR kinder IS NULL", "anzahl > 5 OR anzahl IS NULL", True),
+        ("kinder > 5", "anzahl IS NOT NULL", False),
+        ("kinder > 5", "anzahl > 4", False),
+        ("kinder > 5", "anzahl > 5 OR bsn = 'a'", False),
+        ("kinder > 5", "NOT anzahl > 5", False),
+        ("kinder > 5 AND schule IS NOT NULL", "anzahl > 5", False),
+        ("schule <> 'a'", "bsn <> 'a'", False),
+    ],
+)
+def test_a_join_keeps_the_rows_that_its_parts_hide(folder: Folder, of_part: str, of_join: str, kept: bool) -> None:
+    renamed = JOIN.replace("name: kinder, from", "name: anzahl, from") + "  - {name: nummer, from: right.schule, type: string}\n"
+    root = folder(
+        schulen=SCHULEN,
+        zahlen=f'{ZAHLEN}forms: {{open: {{where: "{of_part}"}}}}\n',
+        verbund=f'{renamed}forms: {{open: {{omit: [nummer], where: "{of_join}"}}}}\n',
+    )
+    release_all(root)
+    assert ["forms: zahlen ist öffentlich nur eingeschränkt" in problem for problem in found(root)] == ([] if kept else [True])
+
+
+@pytest.mark.parametrize(
+    ("of_part", "of_join", "kept"),
+    [
+        ("none", "none", True),
+        ("none", "centroid", False),
+        ("none", "full", False),
+        ("centroid", "centroid", True),
+        ("centroid", "none", True),
+        ("centroid", "full", False),
+        ("full", "centroid", True),
+    ],
+)
+def test_a_join_shows_no_finer_geometry_than_its_part(folder: Folder, of_part: str, of_join: str, kept: bool) -> None:
+    streets = SCHULEN.replace("{type: Point}", "{type: LineString}").split("publish")[0]
+    streets = streets.replace("sortables", f"forms: {{open: {{geometry: {of_part}}}}}\nsortables")
+    lines = JOIN.replace("{type: Point}", "{type: LineString}")
+    root = folder(schulen=streets, zahlen=ZAHLEN, verbund=f"{lines}forms: {{open: {{geometry: {of_join}}}}}\n")
+    release_all(root)
+    assert ["forms: schulen ist öffentlich nur eingeschränkt" in problem for problem in found(root)] == ([] if kept else [True])
 
 
 def test_a_join_keeps_the_geometry_rule_of_the_side_that_it_takes_it_from(folder: Folder) -> None:

@@ -17,6 +17,7 @@ from support.rows import publish_rows
 
 from cli import context
 from cli.main import run
+from server.auth import KeyRing
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import SetupError
 from stadtgrund.store import embedded, releases, removal
@@ -114,6 +115,11 @@ def test_keys_are_made_listed_and_revoked(call: Command) -> None:
     listed = [json.loads(line) for line in call("keys", "list", "--json")[1].splitlines()]
     assert [(entry["label"], entry["revoked"] is None) for entry in listed] == [("Amt 62", False), ("Amt 63", True)]
     assert "sha256" not in listed[0]
+
+
+def test_the_help_says_when_a_revoked_key_ends(call: Command) -> None:
+    _, out, _ = call("keys", "revoke", "--help")
+    assert f"nach höchstens {KeyRing.TTL_S:.0f} Sekunden" in " ".join(out.split())
 
 
 def test_rollback_goes_to_the_version_before(call: Command, db: Database, deployment: Deployment) -> None:

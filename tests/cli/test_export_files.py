@@ -84,6 +84,16 @@ def test_a_dry_run_writes_nothing(city: Run, db: Database, capsys: pytest.Captur
         (["gebite"], "Gemeint: gebiete?"),
         (["--all", "--format", "shp"], "Format „shp“ ist unbekannt"),
         (["--all", "--crs", "Gauß"], "ist kein Bezugssystem"),
+        (
+            ["gebiete", "--crs", "EPSG:31467"],
+            "--crs EPSG:31467 wird hier nicht angeboten.\nBekannt sind: EPSG:3857, EPSG:4258, EPSG:4326, EPSG:25832, EPSG:25833.",
+        ),
+        (["--all", "--crs", "EPSG:4326", "--crs", "EPSG:99"], "--crs EPSG:99 wird hier nicht angeboten.\nBekannt sind: EPSG:3857"),
+        (
+            ["gebiete", "--format", "geojson", "--crs", "EPSG:25832"],
+            "--crs EPSG:25832 wird hier nicht angeboten.\nBekannt sind: EPSG:4326.",
+        ),
+        (["zahlen", "--crs", "EPSG:25832"], "--crs EPSG:25832 wird hier nicht angeboten.\nBekannt sind: –."),
         (["--all", "--profile", "alle"], "Profil „alle“ ist unbekannt"),
     ],
 )

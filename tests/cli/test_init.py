@@ -84,7 +84,7 @@ def test_output_writes_into_datasets_and_names_the_dataset(folder: Path, tmp_pat
         (["strassen.csv", "--id", "a", "--output", "b.yaml"], 2, "--output a.yaml"),
         (["strassen.csv", "--crs", "Gauß"], 2, "EPSG:<Nummer>"),
         (["strassen.csv", "--layer", "x"], 2, "keine Blätter"),
-        ([], 2, "Missing argument"),
+        ([], 2, "Das Argument"),
     ],
 )
 def test_misuse(

@@ -39,7 +39,7 @@ def test_every_verb_is_in_the_table() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(capsys, verb)
-    assert f"Usage: stadtgrund {verb}" in text
+    assert f"Aufruf: stadtgrund {verb}" in text
     names = subcommands(verb)
     if names:
         for name in names:
@@ -104,11 +104,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["lod"], "Did you mean 'load'"),
-        (["doctor", "--jsn"], "No such option"),
+        (["lod"], "Gemeint: load?"),
+        (["doctor", "--jsn"], "Gemeint: --json?"),
         (["--config", "/gibt/es/nicht", "check"], "/gibt/es/nicht"),
         (["check", "--config", "/gibt/es/nicht"], "/gibt/es/nicht"),
-        (["release"], "Missing argument"),
+        (["release"], "Das Argument ID fehlt."),
     ],
 )
 def test_misuse_ends_with_2_and_says_what(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +117,59 @@ def test_misuse_ends_with_2_and_says_what(words: list[str], told: str, capsys: p
     assert told in shown.err
     assert "Traceback" not in shown.err
     assert not shown.out
+
+
+MISUSED = [
+    (["lod"], ["Befehl „lod“ ist unbekannt. Gemeint: load?", f"Bekannt sind: {', '.join(VERBS)}."]),
+    (["db", "strt"], ["Befehl „strt“ ist unbekannt. Gemeint: start?", "Bekannt sind: start, bind, stop, status, url, script, psql."]),
+    (
+        ["serve", "--prt", "1"],
+        ["Option „--prt“ ist unbekannt. Gemeint: --port?", "Bekannt sind: --host, --port, --workers, --json, --help."],
+    ),
+    (["report"], ["Das Argument ID fehlt."]),
+    (["report", "a", "b"], ["Zu viele Argumente: b."]),
+    (["export", "qgis"], ["Die Option --output fehlt."]),
+    (["serve", "--port"], ["Die Option --port braucht einen Wert."]),
+    (["serve", "--json=1"], ["Die Option --json nimmt keinen Wert."]),
+    (["serve", "--port", "x"], ["--port: Erwartet wird eine ganze Zahl."]),
+    (["serve", "--port", "0"], ["--port: Der kleinste erlaubte Wert ist 1."]),
+    (["serve", "--port", "70000"], ["--port: Der größte erlaubte Wert ist 65535."]),
+    (["--debug"], ["Der Befehl fehlt."]),
+]
+"""Command line → what is said between the usage and where help is."""
+
+
+@pytest.mark.parametrize(("words", "lines"), MISUSED, ids=lambda value: " ".join(value))
+def test_misuse_is_told_in_german(words: list[str], lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 2
+    usage, *said, helped = capsys.readouterr().err.splitlines()
+    assert said == lines
+    assert usage.startswith("Aufruf: stadtgrund ") and "OPTIONS" not in usage
+    assert helped.startswith("Hilfe: stadtgrund") and helped.endswith(" --help")
+
+
+@pytest.mark.parametrize("words", [words for words, _ in MISUSED], ids=" ".join)
+def test_misuse_is_told_in_english(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    assert run(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Usage: stadtgrund ") and "\nHelp: stadtgrund" in told
+    assert not re.search(r"fehlt|braucht|nimmt|unbekannt|Erwartet|erlaubte|Argumente", told)
+
+
+@pytest.mark.parametrize("leaf", [("", ""), *LEAVES, *((verb, "") for verb in VERBS if subcommands(verb))], ids=" ".join)
+def test_help_has_no_english_frame_and_no_line_cut_short(leaf: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys, *filter(None, leaf))
+    assert "Diese Hilfe zeigen." in text
+    assert not re.search(
+        r"Usage:|Options:|Commands:|Arguments:|OPTIONS|Show this|\brequired\]|\[default|\.\.\.$", text.partition("\n")[2], re.MULTILINE
+    )
+
+
+def test_help_says_what_an_option_is_without_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys, "export", "qgis")
+    assert "(.qgz) geschrieben wird.  [nötig]" in text and "[Vorgabe: open]" in text
+    assert "ganze Datensätze als Dateien" in help_of(capsys)
 
 
 def test_a_wrong_setting_ends_with_2_and_names_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,6 +185,25 @@ def test_second_run_serves_soon_without_a_key_and_ends_all(number: signal.Signal
     assert not embedded.status(home.cluster).running
 
 
+def test_a_key_whose_file_is_gone_is_told_with_the_way_to_another(home: Home) -> None:
+    file = home.folder / "var" / "secrets" / "verwaltung.stadt.key"
+    aside = file.rename(file.with_suffix(".aside"))
+    try:
+        with home.run() as process:
+            shown = home.until_told(process)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+    finally:
+        aside.rename(file)
+    told = f"Der Schlüssel der Verwaltung gilt, aber seine Datei {file} fehlt; einen neuen legt an: stadtgrund keys create verwaltung-2"
+    assert (home.folder / "err").read_text().splitlines().count(told) == 1 and "sg_" not in shown
+    with home.run() as process:
+        home.until_told(process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert "keys create" not in (home.folder / "err").read_text()
+
+
 def test_a_database_that_ran_before_runs_on(home: Home) -> None:
     embedded.start(home.cluster)
     with home.run() as process:

@@ -1,8 +1,8 @@
-"""The rows behind the abstract tests, and what the tests know of them without PostGIS."""
+"""The rows behind the abstract tests, what the tests know of them without PostGIS, and what the fuzzed city has beside them."""
 
 from __future__ import annotations
 
-__all__ = ["CONTRACTS", "ROWS", "Row", "place"]
+__all__ = ["CLOSED", "CONTRACTS", "GRID", "JOIN", "ROWS", "RULES", "TABLE", "TABLE_ROWS", "Row", "place"]
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +44,67 @@ def _contract(name: str, geometry: str) -> dict[str, Any]:
 
 
 CONTRACTS = (_contract("orte", "Point"), _contract("wege", "LineString"), _contract("flaechen", "Polygon"))
+
+# What only the fuzzed city has: each kind of collection and of operation that there is.
+CLOSED = _contract("leitungen", "LineString")
+TABLE: Row = {
+    "id": "zahlen",
+    "title": {"de": "Zahlen"},
+    "description": {"de": "Personen je Fläche und Jahr, ohne Geometrie."},
+    "source": {"kind": "table", "location": "${DATA}/zahlen.csv", "rhythm": "yearly"},
+    "id_field": {"kind": "composite", "columns": ["nr", "jahr"]},
+    "fields": [
+        {"name": "nr", "type": "integer", "required": True},
+        {"name": "jahr", "type": "integer", "required": True},
+        {"name": "personen", "type": "integer", "unit": "1"},
+    ],
+    "forms": {"open": {"min_count": {"minimum": 5, "fields": ["personen"]}}},
+    "sortables": ["jahr"],
+    "publish": {"items": True},
+}
+JOIN: Row = {
+    "id": "zahlen_flaechen",
+    "title": {"de": "Zahlen je Fläche"},
+    "description": {"de": "Flächen mit ihren Personen; kleine Zahlen sind geheim."},
+    "source": {
+        "kind": "join",
+        "left": "flaechen",
+        "right": "zahlen",
+        "on": [{"left": "nr", "right": "nr"}],
+        "join": "key",
+        "unmatched_left": "keep",
+    },
+    "geometry": {"type": "Polygon", "crs": "EPSG:25832"},
+    "id_field": {"kind": "content"},
+    "fields": [
+        {"name": "nr", "from": "left.nr", "type": "integer", "required": True},
+        {"name": "name", "from": "left.name", "type": "string"},
+        {"name": "jahr", "from": "right.jahr", "type": "integer"},
+        {"name": "personen", "from": "right.personen", "type": "integer", "unit": "1"},
+    ],
+    "forms": {"open": {"min_count": {"minimum": 5, "fields": ["personen"]}}},
+    "sortables": ["nr"],
+    "publish": {"items": True, "tiles": {"zoom": [8, 16]}},
+}
+GRID: Row = {
+    "id": "tiefe",
+    "title": {"de": "Tiefe"},
+    "description": {"de": "Überflutungstiefe."},
+    "source": {"kind": "raster", "location": "${DATA}/tiefe.tif", "crs": "EPSG:25832", "unit": "m", "nodata": -9999},
+}
+_OFFICE = {"class": "Hinweis", "office": "Amt 62"}
+RULES: Row = {
+    "version": "1",
+    "max_area_ha": 20,
+    "max_extent_km": 2,
+    "max_vertices": 200,
+    "rules": [
+        {"id": "nah", "kind": "near", "title": {"de": "Orte"}, "collection": "orte", "distance_m": 20, "show": ["name"], **_OFFICE},
+        {"id": "netz", "kind": "near", "title": {"de": "Leitungen"}, "collection": "leitungen", "restricted": True, **_OFFICE},
+        {"id": "bau", "kind": "works", "title": {"de": "Flächen"}, "collection": "flaechen", "begin": "beginn", "end": "ende", **_OFFICE},
+        {"id": "regen", "kind": "rain", "title": {"de": "Regen"}, "collection": "tiefe", **_OFFICE},
+    ],
+}
 
 # The names that the standard's own examples ask for, and those that tell its escapes apart.
 _NAMES = (
@@ -92,6 +153,7 @@ def _shape(kind: str, x: int, y: int, nr: int) -> str | None:
 
 
 ROWS: dict[str, list[Row]] = {kind: _rows(kind) for kind in ("orte", "wege", "flaechen")}
+TABLE_ROWS: list[Row] = [{"nr": nr, "jahr": year, "personen": nr % 9 or None} for nr in range(1, 50) for year in (2023, 2024)]
 
 
 def place(row: Row) -> BaseGeometry | None:

@@ -260,6 +260,21 @@ def test_value_and_value(client: Client, language: str) -> None:
             assert len(evaluate(client, "orte", f"{value} {operator} {value}", language)) == size, (value, operator)
 
 
+def test_arithmetic(client: Client, collection: str, language: str) -> None:
+    """A.14.1 /conf/arithmetic/arithmetic: on either side, of values and properties; NULL where the property is."""
+    for name, _ in of_type(client, collection, "number", "integer"):
+        present = evaluate(client, collection, f"{name} IS NOT NULL", language)
+        for same in (f"{name}+0", f"{name}*1", f"{name}-1+1", f"({name}+2)*3-{name}*2-6", f"0+{name}^1"):
+            assert evaluate(client, collection, f"{name} = {same}", language) == present, same
+            assert evaluate(client, collection, f"{same} <> {name}", language) == set(), same
+        for text in (f"{name} > 3*2^2", f"12 < {name}", f"{name}/2 > 6", f"{name}-12 > 12%4", f"{name} > 25 div 2", f"NOT {name} <= 24/2"):
+            assert evaluate(client, collection, text, language) == evaluate(client, collection, f"{name} > 12", language), text
+        both = evaluate(client, collection, f"{name} BETWEEN 5-4 AND 10*10", language)
+        assert both == evaluate(client, collection, f"{name} BETWEEN 1 AND 100", language)
+        listed = evaluate(client, collection, f"{name} IN (1+0, 4/2)", language)
+        assert listed == evaluate(client, collection, f"{name} IN (1, 2)", language)
+
+
 def _predicates(client: Client, collection: str) -> Iterator[str]:
     for name, kind in queryables(client, collection).items():
         yield f"{name} IS NULL"

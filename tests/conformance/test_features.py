@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
+from html import unescape
 from typing import Any
 
 import pytest
@@ -251,10 +253,58 @@ def test_feature(client: Client, items: str) -> None:
 )
 def test_html(client: Client, url: str) -> None:
     """A.3 /conf/html/definition, /conf/html/content: each resource is there as HTML, and says what the JSON says."""
-    response = client.get(url, headers={"accept": "text/html"})
+    response = client.get(url, params={"lang": "en"}, headers={"accept": "text/html"})
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert response.text.lstrip().lower().startswith("<!doctype html") and "<title>" in response.text
+    page, text = response.text, plain(response.text)
+    told = client.get(url, params={"lang": "en"}, headers={"accept": f"{GEOJSON}, application/json"}).text
+    document = json.loads(told, parse_float=str)
+    linked = {address(href) for href in re.findall('<a [^>]*href="([^"]+)"', page)}
+    assert [link for link in document["links"] if link["rel"] not in ("self", "alternate") and address(link["href"]) not in linked] == []
+    assert [part for part in statements(document) if part not in text and part not in linked] == []
+    cells = [[plain(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)] for row in re.findall(r"<tr>(.*?)</tr>", page, re.S)]
+    if "features" in document:
+        assert f"{document['numberReturned']} of {document['numberMatched']} features" in text
+        assert cells[1:] == [[str(each["id"]), *map(spelled, each["properties"].values())] for each in document["features"]]
+    if "properties" in document:
+        assert cells[1:] == [[spelled(value) or "–"] for value in document["properties"].values()]
+        assert f"Coordinates {', '.join(document['geometry']['coordinates'])}" in text
+
+
+def plain(markup: str) -> str:
+    """Return the text of HTML, its words parted by single blanks."""
+    return " ".join(unescape(re.sub("<[^>]*>", " ", markup)).split())
+
+
+def address(href: str) -> str:
+    """Return an address whatever its representation."""
+    return unescape(href).partition("?")[0].rstrip("/")
+
+
+def statements(document: Any) -> Iterator[str]:
+    """Yield what a page must say, in words or by a link, of a document that is about the API or its collections."""
+    for name in ("title", "description", "storageCrs", "conformsTo", "crs", "collections"):
+        for part in [document[name]] if isinstance(document.get(name), str) else document.get(name, []):
+            # The list of collections leaves their details to their own pages.
+            yield from (part["title"], part["description"]) if isinstance(part, dict) else [part]
+    if "extent" in document:
+        yield ", ".join(f"{float(value):.5f}" for value in document["extent"]["spatial"]["bbox"][0])
+        yield " – ".join(
+            f"{datetime.fromisoformat(each).astimezone(BERLIN):%Y-%m-%d}" for each in document["extent"]["temporal"]["interval"][0]
+        )
+    for contact in document.get("contacts", []):
+        yield from (contact["organization"], *(email["value"] for email in contact.get("emails", [])))
+
+
+def spelled(value: Any) -> str:
+    """Return the value of an attribute as an English page says it."""
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, str) and value.endswith("Z"):
+        moment = datetime.fromisoformat(value).astimezone(BERLIN)
+        return f"{moment:%Y-%m-%d %H:%M:%S %Z}" if moment.second else f"{moment:%Y-%m-%d %H:%M %Z}"
+    return str(value)
 
 
 def test_crs_of_collections(client: Client) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 from pyproj import Transformer
@@ -49,6 +50,47 @@ def test_heights_are_dropped_or_kept() -> None:
     assert kept.z == 55
 
 
+SHAPES = {
+    "POINT": "(380000 5700000{})",
+    "LINESTRING": "(380000 5700000{}, 380009 5700001{})",
+    "POLYGON": "((380000 5700000{0}, 380009 5700000{0}, 380009 5700009{0}, 380000 5700000{0}),"
+    " (380005 5700001{0}, 380006 5700001{0}, 380006 5700002{0}, 380005 5700001{0}))",
+    "MULTIPOINT": "((380000 5700000{}), (380009 5700001{}))",
+    "MULTILINESTRING": "((380000 5700000{}, 380009 5700001{}), (380001 5700000{}, 380008 5700003{}))",
+    "MULTIPOLYGON": "(((380000 5700000{0}, 380009 5700000{0}, 380009 5700009{0}, 380000 5700000{0})))",
+    "GEOMETRYCOLLECTION": "(POINT {1} (380000 5700000{0}), LINESTRING {1} (380000 5700000{0}, 380009 5700001{0}))",
+}
+
+
+@pytest.mark.parametrize("crs", ["EPSG:25832", "EPSG:25833"])
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("axes", ["ZM", "M", "Z", ""])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_measures_are_left_out_and_heights_stay(kind: str, axes: str, dimensions: int, crs: str) -> None:
+    numbers = {"ZM": " 55 7", "M": " 7", "Z": " 55", "": ""}[axes]
+    text = SHAPES[kind].replace("{}", "{0}").format(numbers, axes)
+    one = Shaper(Geometry(type="Geometry", dimensions=dimensions, within="anywhere"), crs, BOX, repair=True)  # type: ignore[arg-type]
+    read, _ = one.read(pa.array([shapely.to_wkb(shapely.from_wkt(f"{kind} {axes} {text}"), flavor="iso"), None]))
+    (made, none), errors, _ = one.shape(read)
+    assert none is None and errors == [] and not shapely.has_m(made) and shapely.has_z(made) == (dimensions == 3)
+    if dimensions == 3:
+        assert shapely.get_coordinates(made, include_z=True)[:, 2] == pytest.approx(55 if "Z" in axes else 0)
+    flat = shapely.from_wkt(f"{kind} " + SHAPES[kind].replace("{}", "{0}").format("", ""))
+    assert len(shapely.get_coordinates(made)) == len(shapely.get_coordinates(flat))
+    if crs == "EPSG:25832":
+        assert shapely.equals_exact(shapely.force_2d(made), flat)
+    assert (one.counts.measured, one.counts.flattened) == ("M" in axes, dimensions == 2 and "Z" in axes)
+    (stored,) = shapely.from_wkb([one.ewkb(np.array([made]))[0].as_py()])
+    assert shapely.has_z(stored) == (dimensions == 3) and not shapely.has_m(stored)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_an_empty_geometry_with_measures_is_none(kind: str) -> None:
+    one = shaper("Geometry", dimensions=3)
+    made, errors, _ = one.shape(shapely.from_wkt([f"{kind} ZM EMPTY"]))
+    assert list(made) == [None] and errors == [] and (one.counts.missing, one.counts.measured) == (1, 0)
+
+
 def test_reprojection_is_that_of_proj() -> None:
     lon, lat = 7.2, 51.45
     (made,), _, _ = shaper("Point", "OGC:CRS84").shape(np.array([shapely.Point(lon, lat)]))
@@ -65,8 +107,6 @@ def test_an_open_ring_is_closed() -> None:
     ring = shapely.Polygon([(X, Y), (X + 10, Y), (X + 10, Y + 10)])
     wkb = bytearray(shapely.to_wkb(ring))
     wkb[9:13] = (3).to_bytes(4, "little")
-    import pyarrow as pa
-
     one = shaper()
     shapes, errors = one.read(pa.array([bytes(wkb[:-16]), None, b"\x01nonsense"], pa.binary()))
     assert shapes[0].equals(ring) and shapes[1] is None and shapes[2] is None

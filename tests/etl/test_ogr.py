@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import struct
 import warnings
 import zipfile
 from collections.abc import Iterable
@@ -16,6 +17,9 @@ import numpy as np
 import pyogrio.raw
 import pytest
 import shapely
+from pyproj import Transformer
+
+from stadtgrund.catalog import recipe
 
 from .conftest import City
 
@@ -42,13 +46,13 @@ def drop_triggers(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP TRIGGER "{trigger}"')
 
 
-def declare_points(city: City, location: str, **source: Any) -> None:
+def declare_points(city: City, location: str, geometry: dict[str, Any] = POINT, **source: Any) -> None:
     fields = [{"name": "nr", "type": "integer"}, {"name": "name", "type": "string"}]
     city.declare(
         "punkte",
         {"kind": "ogr", "location": "${DATA}/" + location, **source},
         fields,
-        geometry=POINT,
+        geometry=geometry,
         id_field={"kind": "column", "column": "nr"},
     )
 
@@ -150,6 +154,97 @@ def test_arcs_become_line_segments(city: City) -> None:
     ((area, points),) = city.rows("kreise", "ST_Area(geom), ST_NPoints(geom)")[:1]
     assert area == pytest.approx(np.pi * 100 / 2, rel=0.01) and points > 20
     assert sorted(path.name for path in city.data.iterdir()) == ["p.gml"], "GDAL must not write beside the file"
+
+
+def curve_polygon(centre: tuple[float, float], radius: float, apex: tuple[float, float], *, turned: bool = False) -> bytes:
+    """Return WKB of the area between a fourth of a circle around `centre` and the two lines from its ends to `apex`."""
+    a, b, c = [(centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)) for angle in (0.0, 0.7, np.pi / 2)]
+    if turned:
+        a, c = c, a
+    arc = struct.pack("<BII6d", 1, 8, 3, *a, *b, *c)
+    lines = struct.pack("<BII6d", 1, 2, 3, *c, *apex, *a)
+    return struct.pack("<BIIBII", 1, 10, 1, 1, 9, 2) + arc + lines
+
+
+@pytest.mark.parametrize("kind", ["Polygon", "MultiPolygon", "Geometry"])
+@pytest.mark.parametrize("radius", [10.0, 1000.0, 50_000.0])
+def test_arcs_keep_to_a_centimetre_and_stay_shared(city: City, radius: float, kind: str) -> None:
+    centre = (X - radius / 2, Y - radius / 2)
+    inner, outer = centre, (centre[0] + 1.2 * radius, centre[1] + 1.2 * radius)
+    shapes = [curve_polygon(centre, radius, inner), curve_polygon(centre, radius, outer, turned=True), shapely.box(X, Y, X + 1, Y + 1).wkb]
+    columns = [np.arange(1, 4), np.array(NAMES, dtype=object)]
+    pyogrio.raw.write(
+        city.data / "p.gpkg",
+        np.array(shapes, dtype=object),
+        columns,
+        ["nr", "name"],
+        geometry_type="Unknown",
+        crs="EPSG:25832",
+        driver="GPKG",
+    )
+    declare_points(city, "p.gpkg", geometry={"type": kind, "crs": "EPSG:25832"})
+    report = city.published("punkte")
+    (finding,) = [finding for finding in report.findings if finding.rule == "curves"]
+    assert finding.message == "2 Geometrien mit Bögen in Linienzüge umgewandelt, die höchstens 1 cm vom Bogen abweichen."
+    made = [shapely.get_coordinates(shapely.from_wkb(bytes(row[0]))) for row in city.rows("punkte", "ST_AsBinary(geom)")][:2]
+    on_arc = [ring[np.abs(np.hypot(*(ring - centre).T) - radius) < 1e-3] for ring in made]
+    one, other = ({tuple(point) for point in ring.tolist()} for ring in on_arc)
+    assert one == other and len(one) > 5
+    assert {(centre[0] + radius, centre[1]), (centre[0] + radius * np.cos(np.pi / 2), centre[1] + radius)} <= one
+    arc = np.array(sorted(one))
+    middles = (arc[1:] + arc[:-1]) / 2
+    assert np.abs(np.hypot(*(middles - centre).T) - radius).max() <= 0.01
+
+
+def test_arcs_in_degrees_keep_to_a_centimetre(city: City) -> None:
+    radius = 0.02
+    wkb = curve_polygon((7.2, 51.45), radius, (7.2, 51.45))
+    columns = [np.array([1]), np.array(NAMES[:1], dtype=object)]
+    pyogrio.raw.write(
+        city.data / "p.gpkg",
+        np.array([wkb], dtype=object),
+        columns,
+        ["nr", "name"],
+        geometry_type="Unknown",
+        crs="OGC:CRS84",
+        driver="GPKG",
+    )
+    declare_points(city, "p.gpkg", geometry={"type": "Polygon", "crs": "EPSG:25832"})
+    city.published("punkte")
+    ((wkb,),) = city.rows("punkte", "ST_AsBinary(geom)")
+    ring = shapely.get_coordinates(shapely.from_wkb(bytes(wkb)))[1:-1]
+    angles = np.linspace(0, np.pi / 2, 20_001)
+    true = Transformer.from_crs("OGC:CRS84", "EPSG:25832", always_xy=True).transform(
+        7.2 + radius * np.cos(angles), 51.45 + radius * np.sin(angles)
+    )
+    distance = shapely.distance(shapely.linestrings(shapely.get_coordinates(shapely.from_wkb(bytes(wkb)))), shapely.points(*true))
+    assert distance.max() <= 0.01 and 100 < len(ring) < 1000
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "axes", "heights"), [(3, "ZM", [55, 56]), (3, "M", [0, 0]), (2, "ZM", [None, None]), (2, "M", [None, None])]
+)
+def test_measures_of_a_geopackage_are_counted_and_left_out(city: City, dimensions: int, axes: str, heights: list[float | None]) -> None:
+    extra = [" 55 7", " 56 8"] if axes == "ZM" else [" 7", " 8"]
+    shapes = shapely.from_wkt([f"POINT {axes} ({X + i} {Y}{text})" for i, text in enumerate(extra)])
+    columns = [np.array([1, 2]), np.array(NAMES[:2], dtype=object)]
+    wkb = shapely.to_wkb(shapes, output_dimension=4, flavor="iso")
+    pyogrio.raw.write(city.data / "p.gpkg", wkb, columns, ["nr", "name"], geometry_type="Unknown", crs="EPSG:25832", driver="GPKG")
+    declare_points(city, "p.gpkg", geometry={**POINT, "dimensions": dimensions})
+    report = city.published("punkte")
+    messages = [finding.message for finding in report.findings if finding.rule == "dimensions"]
+    assert "2 Geometrien haben Messwerte an Stützpunkten (M), die nicht übernommen werden." in messages
+    assert len(messages) == 1 + (dimensions == 2 and axes == "ZM")
+    assert city.rows("punkte", "ST_Z(geom), ST_M(geom)") == [(height, None) for height in heights]
+
+
+def test_vector_files_are_loaded_anew_where_their_geometries_are_made_another_way(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_points(city.data / "p.gpkg")
+    declare_points(city, "p.gpkg")
+    with monkeypatch.context() as before:
+        before.setattr(recipe, "SHAPES", 1)
+        first = city.published("punkte").recipe
+    assert city.load("punkte").recipe != first
 
 
 def test_a_geopackage_with_a_journal_is_read_from_a_copy(city: City) -> None:

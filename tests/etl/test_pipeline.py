@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from typing import Any
@@ -53,6 +54,16 @@ def test_the_same_rows_in_another_file_make_no_version(city: City) -> None:
     assert (again.status, again.version, again.rows_in) == ("unchanged", 1, 2)
     assert city.load("dinge").rows_in == 0, "that file is known now"
     assert city.leftovers() == []
+
+
+def test_zero_is_the_same_with_either_sign(city: City) -> None:
+    fields = [FIELDS[0], {"name": "name", "type": "number"}]
+    write(city, "1;0.0")
+    declare(city, fields)
+    city.published("dinge")
+    write(city, "1;-0.0")
+    assert (city.load("dinge").status, city.load("dinge", force=True).version) == ("unchanged", 2)
+    assert [math.copysign(1, value) for (value,) in city.rows("dinge", "name")] == [-1], "the sign did come as far as the table"
 
 
 def test_another_recipe_or_force_makes_a_version(city: City) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
+
+from stadtgrund.errors import Busy, DatabaseUnavailable
 
 from .conftest import City
 
@@ -74,6 +78,71 @@ def test_a_grid_elsewhere_is_stopped_and_leaves_no_file(city: City) -> None:
     report = city.load("tiefe")
     assert report.status == "stopped" and "außerhalb der Stadt" in report.error
     assert city.leftovers() == [] and not [path for path in (city.db.paths.files / city.db.name).rglob("*") if path.is_file()]
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"stadtgrund.store.{where}", broken)
+
+
+def stored_files(city: City) -> list[str]:
+    return [path.relative_to(city.db.paths.files).as_posix() for path in city.db.paths.files.rglob("*.tif") if city.db.name in path.parts]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), DatabaseUnavailable("No connection.")], ids=lambda error: type(error).__name__)
+def test_what_breaks_off_after_the_commit_leaves_the_file_that_is_served(
+    city: City, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    write_grid(city.data / "t.tif")
+    declare(city)
+    break_off(monkeypatch, "versions.drop_old", error)
+    with suppress(KeyboardInterrupt):
+        city.load("tiefe")
+    assert city.ask("SELECT version FROM meta.state") == [(1,)]
+    assert city.ask("SELECT path FROM meta.file") == [(path,) for path in stored_files(city)]
+
+
+def test_what_breaks_off_before_the_commit_leaves_no_file(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_grid(city.data / "t.tif")
+    declare(city)
+    break_off(monkeypatch, "publication.forms.settle", DatabaseUnavailable("No connection."))
+    assert city.load("tiefe").status == "failed" and stored_files(city) == []
+    # Where nobody can say whether it is served, it stays; the next load puts its own in its place.
+    break_off(monkeypatch, "retention.take_publish_lock", Busy("Another one publishes."))
+    assert city.load("tiefe").status == "failed" and len(stored_files(city)) == 1
+    monkeypatch.undo()
+    city.published("tiefe")
+    assert city.ask("SELECT path FROM meta.file") == [(path,) for path in stored_files(city)]
+
+
+@pytest.mark.parametrize("left", [None, b"half"], ids=["no file", "half a file"])
+def test_a_version_whose_file_is_lost_is_loaded_again(city: City, left: bytes | None) -> None:
+    write_grid(city.data / "t.tif")
+    declare(city)
+    city.published("tiefe")
+    (path,) = stored_files(city)
+    file = city.db.paths.files / path
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left)
+    report = city.published("tiefe")
+    ((path,),) = city.ask("SELECT path FROM meta.file WHERE version = %s", report.version)
+    with rasterio.open(city.db.paths.files / path) as grid:
+        assert grid.width == 600
+    assert city.load("tiefe").status == "unchanged"
+
+
+def test_no_other_account_reads_the_files(city: City) -> None:
+    write_grid(city.data / "t.tif")
+    declare(city)
+    folder = city.db.paths.files / city.db.name
+    city.published("tiefe")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)
+    city.load("tiefe", force=True)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_no_raster_at_all(city: City) -> None:

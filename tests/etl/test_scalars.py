@@ -29,7 +29,8 @@ def test_numbers_as_offices_write_them(text: str, sign: str | None, value: Decim
 
 
 @pytest.mark.parametrize(
-    ("text", "sign"), [("k. A.", None), ("1,5", None), ("1.2.3", ","), ("1.5,2,1", ","), ("", None), ("1.5", ","), ("0x10", None)]
+    ("text", "sign"),
+    [("k. A.", None), ("1,5", None), ("1.2.3", ","), ("1.5,2,1", ","), ("", None), ("1.5", ","), ("1,5", "."), ("0x10", None)],
 )
 def test_what_is_no_number_is_refused(text: str, sign: str | None) -> None:
     with pytest.raises(ValueError, match=r"keine Zahl|Komma"):
@@ -41,12 +42,14 @@ def test_a_comma_without_a_stated_decimal_sign_says_what_to_write() -> None:
         scalars.number("1,5", None)
 
 
-@pytest.mark.parametrize(("text", "value"), [("7319000.0", 7319000), ("7.319E6", 7319000), ("-5", -5), ("0012", 12)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("7319000.0", 7319000), ("7.319E6", 7319000), ("-5", -5), ("0012", 12), ("9223372036854775807", 2**63 - 1)]
+)
 def test_integers(text: str, value: int) -> None:
     assert scalars.integer(text, None) == value
 
 
-@pytest.mark.parametrize(("text", "reason"), [("1.5", "keine ganze Zahl"), ("99999999999999999999", "zu groß"), ("acht", "keine Zahl")])
+@pytest.mark.parametrize(("text", "reason"), [("1.5", "keine ganze Zahl"), ("9223372036854775808", "zu groß"), ("acht", "keine Zahl")])
 def test_integers_that_are_none(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         scalars.integer(text, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,13 @@ import pytest
 import shapely
 from pyproj import Transformer
 from support.city import SPATIAL, TABLES
-from support.served import City
+from support.deployment import checked, contract_of, write_deployment
+from support.office import HOEHEN
+from support.postgis import Server, environment
+from support.rows import publish_rows
+from support.served import City, free_port, running
+
+from stadtgrund.catalog import registry
 
 TOLERANCE_M = 0.01
 
@@ -90,6 +97,24 @@ def test_ogr2ogr_downloads_tables(collection: str, api: str, city: City, tmp_pat
     assert len(found) == len(truth) > 0
     keys = key_of(truth)
     assert_attributes_equal(found.sort_values(keys).reset_index(drop=True), truth.sort_values(keys).reset_index(drop=True))
+
+
+def test_ogr2ogr_reads_heights_in_the_default_crs(server: Server, tmp_path: Path) -> None:
+    """It is CRS84h."""
+    db = server.clone()
+    folder = write_deployment(tmp_path / "teststadt", checked(contract_of(HOEHEN)))
+    rows = [{"nr": f"L{n}", "geom": f"LINESTRING Z (370000 5700000 {n}, 370010 5700000 {n}.5)"} for n in range(5)]
+    publish_rows(db, registry.read(folder, folder / "data"), "hoehen", rows)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {**environment(server, db, folder), "STADTGRUND_PORT": str(port), "STADTGRUND_WORKERS": "1", "PUBLIC_URL": url}
+    with running([sys.executable, "-m", "cli", "serve"], env, url, tmp_path / "log") as api:
+        found = download(api, "hoehen", tmp_path)
+    server.drop(db.name)
+    assert found.crs == "EPSG:4326" and list(found["nr"]) == [f"L{n}" for n in range(5)]
+    assert [shape.coords[0][2] for shape in found.geometry] == [0, 1, 2, 3, 4]
+    x, y = Transformer.from_crs("EPSG:25833", "OGC:CRS84", always_xy=True).transform(370000, 5700000)
+    assert found.geometry[0].coords[0][:2] == pytest.approx((x, y), abs=1e-7)
 
 
 def boxes(city: City, collection: str) -> Sequence[tuple[float, float, float, float]]:

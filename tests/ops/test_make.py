@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,25 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     defined = set(re.findall(r"^([a-z-]+):", TEXT, re.MULTILINE)) - {"setup-test"}
     assert listed == defined
     assert {"help", "setup", "run", "test", "test-all", "check", "bench"} <= listed
+
+
+def test_all_abstract_tests_run_in_test_all() -> None:
+    """Those that are fast run in both targets, and each other test in one."""
+    chosen = {}
+    for target in ("test", "test-all"):
+        (command,) = re.findall(r"\.venv/bin/pytest .*", make("-n", target))
+        done = subprocess.run(
+            [ROOT / ".venv/bin/pytest", "--collect-only", "-q", "-m", command.split('"')[1], "tests/conformance", "tests/ops"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        chosen[target] = {line for line in done.stdout.splitlines() if "::" in line}
+    folder = "tests/conformance/"
+    assert {each for each in chosen["test"] if each.startswith(folder)} < {each for each in chosen["test-all"] if each.startswith(folder)}
+    assert all(each.startswith(folder) for each in chosen["test"] & chosen["test-all"])
 
 
 def test_every_target_is_phony() -> None:
@@ -65,3 +85,23 @@ def test_ci_calls_the_targets_and_needs_the_data(tmp_path: Path) -> None:
     (tmp_path / "checkout/.ci/run").write_text(text)
     done = subprocess.run(["bash", "checkout/.ci/run"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and "../shared/data are absent" in done.stderr
+
+
+def test_ci_waits_for_another_apt_where_it_installs_make(tmp_path: Path) -> None:
+    for folder in ("checkout/.ci", "shared/data", "bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "checkout/.ci/run").write_text((ROOT / ".ci/run").read_text())
+    for name in ("bash", "dirname", "cp"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    made = tmp_path / "make"
+    made.write_text("#!/bin/bash\n")
+    made.chmod(0o755)
+    apt = tmp_path / "bin/apt-get"
+    apt.write_text(f'#!/bin/bash\necho "$*" >>{tmp_path}/calls\n[[ "$*" != *" install make" ]] || cp {made} {tmp_path}/bin/make\n')
+    apt.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "checkout/.ci/run"], cwd=tmp_path, env={"PATH": f"{tmp_path}/bin"}, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == 2 and all(" -o DPkg::Lock::Timeout=300 " in call for call in calls)

@@ -74,6 +74,13 @@ def test_what_is_imported_is_declared() -> None:
     assert unknown == {}
 
 
+def test_what_a_run_installs_is_imported() -> None:
+    owners = importlib.metadata.packages_distributions()
+    used = {name_of(owner) for top in third_party(*PROJECT["tool"]["importlinter"]["root_packages"]) for owner in owners.get(top, [])}
+    used |= {"uvloop"}  # by granian, where it is named as the loop
+    assert {name_of(item) for item in PROJECT["project"]["dependencies"]} - used == set()
+
+
 def test_every_top_level_package_is_installed_typed_and_layered() -> None:
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
     assert folders == set(PROJECT["tool"]["importlinter"]["root_packages"])

@@ -76,6 +76,32 @@ def test_apt_starts_no_service(shell: Shell, program: Program, tmp_path: Path, e
     assert (tmp_path / "said").read_text() == "101\n104\n" and policy.exists()
 
 
+MARK = "#!/bin/sh\nexit 101 # forbidden while packages for Stadtgrund are installed\n"
+
+
+@pytest.mark.parametrize(("signal", "ends"), [("HUP", 129), ("INT", 130), ("TERM", 143)])
+def test_an_interrupted_installation_forbids_nothing_afterwards(
+    shell: Shell, program: Program, tmp_path: Path, signal: str, ends: int
+) -> None:
+    policy = tmp_path / "root/usr/sbin/policy-rc.d"
+    policy.parent.mkdir(parents=True)
+    program("apt-get", f'case "$*" in *update*) ;; *) cat {policy} >{tmp_path}/said; kill -{signal} "$PPID" ;; esac')
+    program("id", "echo 0")
+    done = shell("install_packages nginx-light; echo on")
+    assert (done.returncode, done.stdout) == (ends, "")
+    assert (tmp_path / "said").read_text() == MARK and not policy.exists()
+
+
+def test_what_a_killed_installation_left_is_taken_away_by_the_next(shell: Shell, program: Program, tmp_path: Path) -> None:
+    policy = tmp_path / "root/usr/sbin/policy-rc.d"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(MARK)
+    program("apt-get", f'case "$*" in *update*) ;; *) {policy}; echo "$?" >>{tmp_path}/said ;; esac')
+    program("id", "echo 0")
+    assert shell("install_packages nginx-light; echo on").stdout == "on\n"
+    assert (tmp_path / "said").read_text() == "101\n" and not policy.exists()
+
+
 def test_the_drop_in_is_written_once_and_only_for_postgresql(shell: Shell, program: Program, tmp_path: Path) -> None:
     program("apt-get", "exit 0")
     program("id", "echo 0")

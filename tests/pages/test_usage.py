@@ -8,14 +8,24 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
 import httpx
+import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
+from support.deployment import checked, contract_of, write_deployment
+from support.postgis import Server, environment
+from support.served import free_port, running
 
+from etl import pipeline
 from server.usage import KEY, example
+from stadtgrund.catalog import registry
 from stadtgrund.catalog.collection import Collection
+from stadtgrund.store import api_keys
 
 REMOTE = """\
 layer = QgsVectorLayer("/vsicurl/{}", "Datei", "ogr")
@@ -30,6 +40,16 @@ application.initQgis()
 exec(sys.argv[1])
 print(layer.isValid(), len(list(layer.getFeatures())))
 QgsProject.instance().clear()
+application.exitQgis()
+"""
+QGIS_RASTER = """\
+import sys
+from qgis.core import QgsApplication, QgsRasterLayer
+application = QgsApplication([], False)
+application.initQgis()
+layer = QgsRasterLayer("/vsicurl/" + sys.argv[1], "Raster")
+print(layer.isValid(), layer.width(), layer.height())
+del layer
 application.exitQgis()
 """
 COUNTS = {"masten": 12, "gebiete": 8, "zahlen": 20, "leitungen": 8}
@@ -139,6 +159,87 @@ def test_qgis(codes: dict[str, list[str]], dataset: str, good_api: str, tmp_path
 def test_with_a_key_qgis_is_told_where_it_goes(good_api: str, key: str) -> None:
     page = httpx.get(f"{good_api}/collections/leitungen?f=html", headers={"X-API-Key": key}, trust_env=False).text
     assert "eine Konfiguration „Basic“ anlegen" in page and key not in page
+
+
+GRIDS = ["tiefe", "bunker"]
+"""Rasters, the second of which only a key opens."""
+DEPTHS = np.arange(300 * 200, dtype="float32").reshape(300, 200) / 1000
+
+
+@pytest.fixture(scope="module")
+def grids(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Address of a server of the rasters, and a key of the administration."""
+    contracts = []
+    for name in GRIDS:
+        source = {"kind": "raster", "location": f"${{DATA}}/{name}.tif", "crs": "EPSG:25832", "unit": "m", "nodata": -9999}
+        values = {"id": name, "title": {"de": name.capitalize()}, "description": {"de": "Überflutungstiefe."}, "source": source}
+        contracts.append(checked(contract_of(values), *(["security_critical"] if name == "bunker" else [])))
+    folder = write_deployment(tmp_path_factory.mktemp("grids") / "teststadt", *contracts)
+    place = {"crs": "EPSG:25832", "transform": from_origin(374000, 5703000, 2, 2), "nodata": -9999}
+    for name in GRIDS:
+        with rasterio.open(
+            folder / "data" / f"{name}.tif", "w", driver="GTiff", width=200, height=300, count=1, dtype="float32", **place
+        ) as grid:
+            grid.write(DEPTHS, 1)
+    db = server.clone()
+    for report in pipeline.load_all(db, registry.read(folder, folder / "data")):
+        assert report.status == "published", report.text()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {**environment(server, db, folder), "STADTGRUND_PORT": str(port), "STADTGRUND_WORKERS": "1", "PUBLIC_URL": url}
+    with running([sys.executable, "-m", "cli", "serve"], env, url, tmp_path_factory.mktemp("serve") / "log") as address:
+        yield address, api_keys.create(db, "Raster", "verwaltung").reveal()
+    server.drop(db.name)
+
+
+@pytest.fixture(params=GRIDS)
+def grid_key(request: pytest.FixtureRequest, grids: tuple[str, str]) -> tuple[str, str | None]:
+    """A raster, and the key where it needs one."""
+    return request.param, grids[1] if request.param == "bunker" else None
+
+
+@pytest.fixture
+def grid_codes(grids: tuple[str, str], grid_key: tuple[str, str | None]) -> dict[str, list[str]]:
+    name, key = grid_key
+    found = snippets(grids[0], name, key)
+    assert list(found) == ["QGIS", "curl", "Python", "GDAL"]
+    if key:
+        for tool in ("curl", "Python", "GDAL"):
+            assert found[tool].pop(0) == f"read -rs {KEY} && export {KEY}"
+    return found
+
+
+def is_whole(path: Path) -> None:
+    with rasterio.open(path) as grid:
+        assert grid.crs.to_epsg() == 25832 and np.array_equal(grid.read(1), DEPTHS)
+
+
+def test_curl_of_a_raster(grid_codes: dict[str, list[str]], grid_key: tuple[str, str | None], tmp_path: Path) -> None:
+    (code,) = grid_codes["curl"]
+    ran(["sh", "-c", code], tmp_path, grid_key[1])
+    is_whole(tmp_path / f"{grid_key[0]}.tif")
+
+
+def test_python_of_a_raster(grid_codes: dict[str, list[str]], grid_key: tuple[str, str | None], tmp_path: Path) -> None:
+    (code,) = grid_codes["Python"]
+    told = ran([sys.executable, "-c", code], tmp_path, grid_key[1])
+    assert "'width': 200, 'height': 300" in told and "'nodata': -9999.0" in told
+
+
+def test_gdal_of_a_raster(grid_codes: dict[str, list[str]], grid_key: tuple[str, str | None], tmp_path: Path) -> None:
+    told, whole = grid_codes["GDAL"]
+    assert "Size is 200, 300" in ran(["sh", "-c", told], tmp_path, grid_key[1])
+    ran(["sh", "-c", whole], tmp_path, grid_key[1])
+    is_whole(tmp_path / f"{grid_key[0]}.tif")
+
+
+@pytest.mark.qgis
+def test_qgis_of_a_raster(grids: tuple[str, str], tmp_path: Path) -> None:
+    (address,) = snippets(grids[0], "tiefe")["QGIS"]
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    command = ["env", "-u", "PYTHONPATH", "QT_QPA_PLATFORM=offscreen", f"XDG_RUNTIME_DIR={runtime}", "/usr/bin/python3", "-c", QGIS_RASTER]
+    assert "True 200 300" in ran([*command, address], tmp_path, None)
 
 
 def collection(*fields: tuple[str, str]) -> Collection:

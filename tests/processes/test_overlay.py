@@ -16,12 +16,16 @@ import psycopg
 import pytest
 import shapely
 from pyproj import Transformer
-from support.planted import CELL_M, GRID, MEASURES, ORIGIN, PARCEL, PROJECT, RULES, depth_values
+from support.deployment import checked, contract_of, write_deployment
+from support.planted import BAUSTELLEN, CELL_M, GRID, MEASURES, ORIGIN, PARCEL, PROJECT, RULES, depth_values
+from support.rows import publish_rows
 from support.served import City
 
 from processes import overlay, project, report, rules, sheet, view
 from processes.report import Outcome, Report
 from processes.rules import Ruleset
+from stadtgrund.catalog import registry
+from stadtgrund.store.database import Database
 
 TO_84 = Transformer.from_crs("EPSG:25832", "OGC:CRS84", always_xy=True)
 CITY = shapely.box(7.0, 51.3, 7.4, 51.6)
@@ -104,6 +108,34 @@ def test_infinite_days_end_no_check(planted: City) -> None:
     assert (endless.begin, endless.end) == (None, None)
 
 
+def test_the_days_of_moments_are_days_in_berlin(db: Database, tmp_path: Path) -> None:
+    fields = [{**field, "type": "datetime"} if field["type"] == "date" else field for field in BAUSTELLEN["fields"]]
+    folder = write_deployment(tmp_path / "stadt", checked(contract_of(BAUSTELLEN, fields=fields)))
+    rows = [
+        {"nummer": name, "status": state, "beginn": at_midnight(begin), "ende": at_midnight(end), "geom": place.wkt}
+        for name, (place, state, begin, end) in MEASURES.items()
+    ]
+    publish_rows(db, registry.read(folder, folder / "data"), "baustellen", rows)
+    changed = json.loads(json.dumps(RULES))
+    changed["rules"][0]["show"] = ["nummer", "beginn"]
+    ruleset = Ruleset.model_validate(changed)
+    drawn = {"geometry": in_84(PROJECT), "from": "2027-03-01", "to": "2027-04-30"}
+    with db.connect("open") as connection:
+        seen = view.read(connection, "open", db.paths.files)
+        for inputs in ({"baustelle": "P"}, drawn):
+            found = overlay.check(seen, project.parse(inputs, ruleset), ruleset, srid=25832, city=CITY)
+            assert (found.begin, found.end) == (date(2027, 3, 1), date(2027, 4, 30))
+            assert ids(found, "zeitgleich") - {"P"} == {"innen-zeitgleich", "letzter-tag", "offenes-ende", "9,99-m"}
+            gaps = {hit.id: hit.gap_days for hit in of(found, "synergie").hits}
+            assert gaps == {"tag-danach": 1, "vor-730-tagen": 730, "nach-730-tagen": 730}
+            inside = next(hit for hit in of(found, "zeitgleich").hits if hit.id == "innen-zeitgleich")
+            assert inside.days == (date(2027, 4, 1), date(2027, 4, 30)) and inside.text.startswith("innen-zeitgleich · 01.04.2027,")
+
+
+def at_midnight(day: str | None) -> str | None:
+    return day and f"{day} 00:00 Europe/Berlin"
+
+
 def test_no_synergy_with_works_that_are_over() -> None:
     for path in Path("pygeoapi-config").glob("*/rules/construction_overlay.yaml"):
         ruleset = rules.read(path.parent.parent)
@@ -143,7 +175,7 @@ def test_roots_by_crown_least_radius_and_girth(check: Any, planted: City) -> Non
     found = check({"baustelle": "P"})
     assert ids(found, "wurzeln") == wanted
     assert {"krone-5,4", "klein-2,4", "umfang-7,9", "ohne-masse-2,4"} <= wanted
-    assert not {"krone-5,6", "klein-2,6", "umfang-8,1"} & wanted
+    assert not {"krone-5,6", "klein-2,6", "umfang-8,1", "rand-2,5"} & wanted  # who touches a root zone does not enter it
     distances = dict(zip(trees.nummer, trees.distance(PROJECT), strict=True))
     assert all(hit.distance_m == pytest.approx(distances[hit.id], abs=0.006) for hit in of(found, "wurzeln").hits)
     listed = [hit.distance_m for hit in of(found, "wurzeln").hits]

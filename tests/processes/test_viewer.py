@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,21 @@ def test_no_fault_no_other_host_nothing_that_shuts_people_out(seen: dict[str, An
     assert seen["errors"] == [] and seen["foreign"] == []
     assert [fault for fault in seen["axe"] if fault["impact"] in WORST] == []
     assert seen["title"] == "Teststadt: Planungskarte" and seen["who"] == "öffentliche Sicht"
+
+
+def test_years_are_not_amounts(tmp_path: Path) -> None:
+    """Four digits of a whole number without a unit stand together."""
+    whole, metres, real = {"type": ["integer", "null"]}, {"type": "integer", "x-ogc-unit": "m"}, {"type": ["number", "null"]}
+    asked = json.dumps([[1984, whole], [77000, whole], [1413, metres], [1413.5, real], [0.5, real]])
+    module = (FOLDER.parent.parent / "server" / "viewer" / "static" / "dom.js").as_uri()
+    program = f"import {{ show }} from '{module}'; console.log(JSON.stringify({asked}.map(([value, schema]) => show(value, schema))))"
+    told = subprocess.run(["node", "--input-type=module", "-e", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(told.stdout) == ["1984", "77.000", "1.413", "1.413,5", "0,5"]
+
+
+def test_all_is_asked_in_german(seen: dict[str, Any]) -> None:
+    """Whatever the browser prefers; the check and its printed page, too."""
+    assert len(seen["spoken"]) > 20 and set(seen["spoken"]) == {"de"}
 
 
 def test_layers_on_and_off_with_their_legends(seen: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pygeoapi.plugin import load_plugin
 from pygeoapi.provider.base import ProviderGenericError, ProviderItemNotFoundError
 from support.deployment import GEBIETE, MASTEN, checked, contract_of, write_deployment
+from support.office import HOEHEN
 from support.rows import publish_rows
 
 from providers import source
@@ -103,6 +104,16 @@ def test_a_box_is_crs84_unless_the_definition_states_a_storage_crs(published: Da
     found = load_plugin("provider", stated).query(limit=100, bbox=[370000.5, 5699999, 370010.5, 5700001])
     assert [feature["id"] for feature in found["features"]] == list(range(1, 11))
     assert found["features"][0]["geometry"]["coordinates"] == [370001, 5700000]
+
+
+def test_heights_of_a_box_select_where_geometries_have_some(published: Database, tmp_path: Path) -> None:
+    folder = write_deployment(tmp_path / "hoch" / "teststadt", checked(contract_of(HOEHEN)))
+    deployment = registry.read(folder, folder / "data")
+    rows = [{"nr": f"L{n}", "geom": f"LINESTRING Z (370000 5700000 {n}, 370010 5700000 {n}.5)"} for n in range(5)]
+    publish_rows(published, deployment, "hoehen", rows)
+    provider = load_plugin("provider", definition(published, deployment, "hoehen"))
+    page = provider.query(limit=10, bbox=[-180, -90, 1.5, 180, 90, 3])
+    assert [feature["id"] for feature in page["features"]] == ["L1", "L2", "L3"] and page["numberMatched"] == 3
 
 
 def test_a_new_version_is_seen_by_a_provider_that_knew_the_old_one(published: Database, deployment: Deployment) -> None:

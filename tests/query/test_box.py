@@ -96,6 +96,22 @@ def test_a_box_without_area(city: Published) -> None:
         assert found(city, "flaechen", box) == expected and expected
 
 
+def test_heights_select_where_geometries_have_some(city: Published) -> None:
+    """All points are 34.5 m high; areas have no height."""
+    for code, world in (("CRS84", (-180, -90, 180, 90)), ("25833", (0, 0, 1e7, 1e7))):
+        for heights, number in (((34.5, 34.5), 300), ((-1.0, 34.5), 300), ((34.5, 99.0), 300), ((34.51, 99.0), 0), ((-1.0, 34.49), 0)):
+            assert len(found(city, "punkte", BBox(*world, CRSS[code], heights))) == number, (code, heights)
+    assert len(found(city, "flaechen", BBox(-180, -90, 180, 90, heights=(800.0, 900.0)))) == 588
+
+
+@pytest.mark.parametrize("dataset", ["punkte", "flaechen"])
+@pytest.mark.parametrize("heights", [(2.0, 1.0), (nan, 1.0), (0.0, inf)], ids=str)
+def test_bad_heights(city: Published, dataset: str, heights: tuple[float, float]) -> None:
+    query = FeatureQuery(relation=city.relation(dataset), limit=1, bbox=BBox(7, 51, 8, 52, heights=heights))
+    with pytest.raises(InvalidParameter, match="finite heights, the bottom not above the top"):
+        items.page(query)
+
+
 @pytest.mark.parametrize(
     "numbers", [(nan, 0, 1, 1), (0, 0, inf, 1), (0, -inf, 1, 1), (7, 52, 8, 51)], ids=["nan", "inf", "-inf", "upside down"]
 )

@@ -9,7 +9,7 @@ import pytest
 from query.city import Published
 
 from stadtgrund.catalog.collection import PREPARED, Collection
-from stadtgrund.crs import CRS84, BBox, Crs, storage, supported
+from stadtgrund.crs import CRS84, CRS84H, BBox, Crs, storage, supported
 from stadtgrund.errors import NotFound
 from stadtgrund.query import FeatureQuery, Relation, SortKey, cql2, items
 
@@ -23,8 +23,8 @@ def both(city: Published, dataset: str) -> tuple[Relation, Relation]:
     return ready, replace(ready, prepared=False)
 
 
-WHOLE: tuple[dict[str, Any], ...] = ({}, {"crs": storage(25832)}, {"skip_geometry": True})
-"""What lies ready as a whole: in CRS84, in the storage CRS, without geometry."""
+WHOLE: tuple[dict[str, Any], ...] = ({}, {"crs": CRS84H}, {"crs": storage(25832)}, {"skip_geometry": True})
+"""What lies ready as a whole: in CRS84 and CRS84h, in the storage CRS, without geometry."""
 
 
 @pytest.mark.parametrize("asked", WHOLE)
@@ -83,7 +83,7 @@ def test_an_item_is_the_same(city: Published, dataset: str) -> None:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-@pytest.mark.parametrize("crs", supported(25833), ids=lambda crs: crs.uri.rsplit("/", 1)[1])
+@pytest.mark.parametrize("crs", supported(25833, 3), ids=lambda crs: crs.uri.rsplit("/", 1)[1])
 @pytest.mark.parametrize("properties", [None, ("art",), ()])
 @pytest.mark.parametrize("skip_geometry", [False, True])
 def test_each_mixture_of_ready_and_made_is_the_same(

@@ -22,7 +22,7 @@ from stadtgrund.store import forms
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import withdraw
 
-from .conftest import CLOSED, KEY, LINES, POLES, Client, add_key, write_served
+from .conftest import AREAS, CLOSED, KEY, LINES, POLES, Client, add_key, write_served
 
 ITEMS = "/collections/masten/items"
 
@@ -154,6 +154,43 @@ def test_a_dataset_that_is_withdrawn_is_unknown(own: tuple[Client, Database, reg
     assert response.text == unknown.text.replace("gibtesnicht", "masten")
     soon(lambda: client.json("/collections")["collections"], [])
     assert client.get("/collections/masten").status_code == 404
+
+
+@pytest.mark.parametrize("step", ["server.host.Connections.settle", "server.host.Profile.refresh"])
+def test_polling_goes_on_whatever_broke(
+    own: tuple[Client, Database, registry.Deployment], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    client, db, deployment = own
+    assert len(client.json("/collections")["collections"]) == 1
+    failed = threading.Event()
+
+    async def broken(_: object) -> None:
+        failed.set()
+        raise RuntimeError("nobody foresaw this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, broken)
+        assert failed.wait(20)
+    withdraw(db, deployment, deployment.contract("masten"))
+    soon(lambda: client.json("/collections")["collections"], [], 10)
+    assert "nobody foresaw this" in caplog.text
+
+
+def test_a_collection_that_cannot_be_read_is_left_out_and_the_others_stay_current(
+    own: tuple[Client, Database, registry.Deployment], caplog: pytest.LogCaptureFixture
+) -> None:
+    client, db, deployment = own
+    publish_rows(db, deployment, "gebiete", AREAS)
+    soon(lambda: client.get("/collections/gebiete").status_code, 200)
+    with db.connect("owner", autocommit=True) as connection:
+        connection.execute("UPDATE meta.state SET collection = '{\"of\": \"newer code\"}', digest = 'other' WHERE dataset = 'masten'")
+    assert client.get(ITEMS).status_code == 404
+    publish_rows(db, deployment, "gebiete", AREAS[:1])
+    soon(lambda: client.json("/collections/gebiete/items")["numberMatched"], 1)
+    assert [each["id"] for each in client.json("/collections")["collections"]] == ["gebiete"]
+    assert "open: masten cannot be read and is not served" in caplog.text
+    publish_rows(db, deployment, "masten", POLES)
+    soon(lambda: client.get(ITEMS).status_code, 200)
 
 
 def test_what_is_released_appears_for_all(own: tuple[Client, Database, registry.Deployment]) -> None:

@@ -3,14 +3,26 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
+from support.deployment import MASTEN, checked, contract_of, write_deployment
+from support.postgis import Server, settings_for
+from support.rows import publish_rows
 
+from server.app import create_app
 from server.conformance import CLASSES
+from stadtgrund.catalog import registry
+from stadtgrund.query.interval import BERLIN
+from stadtgrund.store.database import Database
 
-from .conftest import KEY, Client
+from .conftest import KEY, POLES, Client
 
 PAGES = [
     "/", "/conformance", "/api", "/collections", "/collections/masten", "/collections/masten/schema", "/collections/masten/queryables",
@@ -107,6 +119,113 @@ def test_the_start_page_has_three_doors(client: Client) -> None:
     developer = client.get("/start/entwicklung").text
     for address in re.findall(r'curl "([^"]+)"', developer):
         assert client.get(address.replace("&amp;", "&")).status_code == 200, address
+
+
+@contextmanager
+def served(server: Server, db: Database, folder: Path) -> Iterator[Client]:
+    """Serve what a test has published."""
+    made = Client(create_app(settings_for(server, db, folder)))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def plain(page: str) -> str:
+    """Return the text of a page, its words parted by single blanks."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+@pytest.mark.parametrize(
+    ("operation", "accuracy_m", "de", "en"),
+    [
+        ("identity", 0.0, "EPSG:25832 (nicht umgerechnet)", "EPSG:25832 (not transformed)"),
+        ("Weg 8", 0.9, "EPSG:25832 (umgerechnet: Weg 8; Genauigkeit 0,9 m)", "EPSG:25832 (transformed: Weg 8; accuracy 0.9 m)"),
+        ("Weg 9", None, "umgerechnet: Weg 9; Genauigkeit nicht angegeben)", "transformed: Weg 9; accuracy not stated)"),
+        (None, None, "Gespeichert in EPSG:25832 Abrufbar", "Stored in EPSG:25832 Served"),
+    ],
+)
+def test_a_collections_page_says_how_it_was_transformed(
+    server: Server, db: Database, served_folder: Path, operation: str | None, accuracy_m: float | None, de: str, en: str
+) -> None:
+    deployment = registry.read(served_folder, served_folder / "data")
+    publish_rows(db, deployment, "masten", POLES[:3], operation=operation, accuracy_m=accuracy_m)
+    with served(server, db, served_folder) as client:
+        for language, words in (("de", de), ("en", en)):
+            assert words in plain(client.get(f"/collections/masten?f=html&lang={language}").text)
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "label"),
+    [("de", "EPSG:4326 WGS 84 (Breite, Länge)", "Abrufbar in"), ("en", "EPSG:4326 WGS 84 (latitude, longitude)", "Served in")],
+)
+def test_a_collections_page_names_its_crss(client: Client, language: str, name: str, label: str) -> None:
+    page = client.get(f"/collections/masten?f=html&lang={language}").text
+    assert name in plain(page) and label in page
+    for uri in client.json("/collections/masten")["crs"]:
+        assert f'<a href="{uri}">' in page
+    assert label not in client.get(f"/collections/zahlen?f=html&lang={language}").text
+
+
+def test_who_answers_for_a_collection(client: Client) -> None:
+    assert client.json("/collections/masten")["contacts"] == [
+        {"organization": "Stadt Teststadt, Amt 62", "roles": ["owner"]},
+        {"organization": "Stadt Teststadt, Geodaten", "emails": [{"value": "geodaten@example.org"}], "roles": ["pointOfContact"]},
+    ]
+    page = client.get("/collections/masten?f=html&lang=de").text
+    assert "Verantwortlich Stadt Teststadt, Amt 62 Auskunft Stadt Teststadt, Geodaten, geodaten@example.org" in plain(page)
+    assert '<a href="mailto:geodaten@example.org">' in page
+
+
+def test_days_and_numbers_of_pages(client: Client) -> None:
+    published = client.json("/collections/masten")["stadtgrund"]["published"]
+    day = datetime.fromisoformat(published).astimezone(BERLIN).date()
+    for language, told in (("de", f"veröffentlicht {day:%d.%m.%Y}"), ("en", f"published {day}")):
+        assert told in plain(client.get(f"/collections/masten?f=html&lang={language}").text)
+        assert told.split()[1] in plain(client.get(f"/collections?f=html&lang={language}").text)
+    assert "15.02.2010 – 15.06.2019" in plain(client.get("/collections/masten?f=html&lang=de").text)
+    assert "156.543,034" in plain(client.get("/tileMatrixSets/WebMercatorQuad?f=html&lang=de").text)
+
+
+def test_a_table_is_excerpted_and_asked_by_what_it_has(client: Client) -> None:
+    places = {"bbox", "bbox-crs", "filter-crs", "crs"}
+    document = client.json("/api?lang=en")
+
+    def names(path: str) -> set[str]:
+        given = document["paths"][path]["get"]["parameters"]
+        whole = [document["components"]["parameters"][each["$ref"].rsplit("/", 1)[1]] if "$ref" in each else each for each in given]
+        return {each["name"] for each in whole}
+
+    for path in ("items", "download"):
+        assert places <= names(f"/collections/masten/{path}")
+        assert not places & names(f"/collections/zahlen/{path}") and "filter" in names(f"/collections/zahlen/{path}")
+    assert "crs" not in names("/collections/zahlen/items/{featureId}")
+    for dataset, asked in (("masten", "bbox"), ("zahlen", "filter")):
+        assert f"/collections/{dataset}/download?f=gpkg&amp;{asked}=…" in client.get(f"/collections/{dataset}?f=html").text
+
+
+def test_styles_are_listed_by_the_titles_of_their_datasets(server: Server, db: Database, tmp_path: Path) -> None:
+    styled = {**MASTEN, "publish": {**MASTEN["publish"], "style": "adressen"}}
+    contracts = [checked(contract_of(styled, id=name, title={"de": name})) for name in ("eins", "zwei")]
+    folder = write_deployment(tmp_path / "teststadt", *contracts)
+    deployment = registry.read(folder, folder / "data")
+    for name in ("eins", "zwei"):
+        publish_rows(db, deployment, name, POLES[:3])
+    with served(server, db, folder) as client:
+        assert [each["title"] for each in client.json("/styles?f=json")["styles"]] == ["eins", "zwei"]
+        assert client.json("/styles/eins")["layers"][0]["metadata"]["title"]["de"] not in ("eins", "zwei")
+
+
+def test_a_code_that_is_its_own_title_is_said_once(server: Server, db: Database, tmp_path: Path) -> None:
+    codes = {"art": {"Holz": {"de": "Holz"}, "st": {"de": "Stahl"}}, "gross_nr": {"1": {"de": "Erste"}}}
+    fields = [{**field, "values": codes.get(field["name"])} for field in MASTEN["fields"]]
+    folder = write_deployment(tmp_path / "teststadt", checked(contract_of({**MASTEN, "fields": fields})))
+    rows = [{"nummer": 1, "art": "Holz", "gross_nr": 1}, {"nummer": 2, "art": "st", "gross_nr": 2}]
+    publish_rows(db, registry.read(folder, folder / "data"), "masten", rows)
+    with served(server, db, folder) as client:
+        first, second = (plain(client.get(f"/collections/masten/items/{number}?f=html").text) for number in (1, 2))
+        assert "art Holz hoehe" in first and "gross_nr Erste (1)" in first
+        assert "art Stahl (st) hoehe" in second and "gross_nr 2" in second
 
 
 def test_conformance_says_what_holds(client: Client) -> None:

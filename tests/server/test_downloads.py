@@ -225,6 +225,19 @@ def test_many_who_ask_for_a_file_wait_for_one_child(own_client: Client) -> None:
     assert len(children_of(own_client)) == 1
 
 
+def test_who_comes_when_too_many_wait_is_refused(own_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "WAIT_S", 0.0)
+    monkeypatch.setattr(exporting, "_MOST_WAITING", 1)
+    files = [f"{BASE}/files/masten.{format_}" for format_ in ("gpkg", "fgb", "parquet", "gpkg")]
+
+    async def ask() -> list[int]:
+        async with own_client.app.downloads.exports._places[False]:  # the child for whole collections is at work
+            return [(await own_client.http.get(url)).status_code for url in (*files, f"{BASE}/download?f=csv&nummer=3")]
+
+    # One is next, one waits, a third is too many; who asks for a file that is ordered already, or for an excerpt, is none more.
+    assert own_client.run(ask()) == [307, 307, 503, 307, 307]
+
+
 def children_of(client: Client) -> list[psutil.Process]:
     return [psutil.Process(pid) for pid in client.app.downloads.exports.children.pids]
 
@@ -284,6 +297,9 @@ def test_the_files_stay_below_their_limit(own_client: Client) -> None:
     left = {path.suffix for path in (shelf.root / "whole").rglob("v1-*") if path.suffix != ".json"}
     assert left == {".csv", ".geojson"}  # asked for last; the GeoPackage alone is over it
     assert set(enclosures(own_client)) and "length" not in enclosures(own_client)["masten.gpkg"]
+    Shelf(shelf.root, 1).sweep()
+    (newest,) = (path for path in (shelf.root / "whole").rglob("v1-*") if path.suffix != ".json")
+    assert newest.suffix == ".geojson"  # though it is over the limit alone
 
 
 def test_nothing_is_sent_that_may_have_been_withdrawn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import os
@@ -142,3 +143,27 @@ def test_excerpts_go_when_their_time_is_over(own_client: Client) -> None:
     os.utime(path.with_name(f"{path.name}.json"), (time.time() - 1000, time.time() - 1000))
     shelf.sweep()
     assert not [each for each in (shelf.root / "excerpts").rglob("*") if each.is_file()]
+
+
+def test_one_timer_sweeps_for_all_excerpts(own_client: Client) -> None:
+    made = own_client.app.downloads
+
+    async def timers() -> list[asyncio.TimerHandle]:
+        pending = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        return [timer for timer in pending if not timer.cancelled() and "Downloads." in repr(timer)]
+
+    async def ring() -> None:
+        (timer,) = await timers()
+        timer.cancel()
+        made._sweep_again()
+
+    tag = own_client.get(f"{BASE}/download?f=csv&nummer=3").headers["etag"]
+    for number in (3, 3, 4, 4):
+        assert own_client.get(f"{BASE}/download?f=csv&nummer={number}", headers={"if-none-match": tag}).status_code in (200, 304)
+    assert len(own_client.run(timers())) == 1
+    own_client.run(ring())  # one was asked for since the timer was set: its time comes later
+    (timer,) = own_client.run(timers())
+    assert timer.when() == made._sweep_at
+    made._sweep_at = 0.0
+    own_client.run(ring())
+    assert own_client.run(timers()) == []

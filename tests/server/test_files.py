@@ -154,11 +154,15 @@ def test_only_the_files_of_the_collection(grids: Client, name: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_a_file_that_is_gone_is_a_fault_that_names_no_path(grids: Client, module_db: Database) -> None:
+def test_a_file_that_is_gone_is_a_503_that_names_no_path(grids: Client, module_db: Database, caplog: pytest.LogCaptureFixture) -> None:
     path = Path(module_db.paths.files, module_db.name, "bunker", "bunker__v1.tif")
     aside = path.rename(path.with_suffix(".aside"))
     try:
         response = grids.get("/collections/bunker/files/bunker.tif", key=KEY)
     finally:
         aside.rename(path)
-    assert response.status_code == 500 and "v1" not in response.text and str(path.parent) not in response.text
+    assert response.status_code == 503 and "v1" not in response.text and str(path.parent) not in response.text
+    assert response.headers["content-type"] == "application/problem+json" and "retry-after" in response.headers
+    assert response.json()["detail"].startswith("The server does not have this file at the moment")
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "bunker__v1.tif" in line.getMessage() and "stadtgrund load bunker" in line.getMessage() and not line.exc_info

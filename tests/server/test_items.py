@@ -135,6 +135,8 @@ def test_bbox_in_each_axis_order_finds_the_same(client: Client) -> None:
     assert ids(client.json(f"{ITEMS}?bbox={box}")) == [1]
     assert ids(client.json(f"{ITEMS}?bbox={swapped}&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4326")) == [1]
     assert ids(client.json(f"{ITEMS}?bbox={lon - 1e-6},{lat - 1e-6},0,{lon + 1e-6},{lat + 1e-6},9")) == [1]
+    for heights in ((-9, -8), (800, 900)):  # of what has no height they select nothing
+        assert ids(client.json(f"{ITEMS}?bbox={lon - 1e-6},{lat - 1e-6},{heights[0]},{lon + 1e-6},{lat + 1e-6},{heights[1]}")) == [1]
     assert client.json(f"{ITEMS}?bbox=-180,-90,180,90")["numberMatched"] == 59  # one has no geometry
     assert client.json(f"{ITEMS}?bbox=170,50,-170,52")["numberMatched"] == 0
 
@@ -285,12 +287,55 @@ def test_html_escapes_values_and_loads_nothing_from_outside(client: Client) -> N
     response = client.get(f"{ITEMS}?f=html")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "a&lt;b&gt;&amp;c" in response.text and "a<b>" not in response.text
-    assert ">2.10<" in response.text
+    assert ">2,10<" in response.text
     assert "<svg" in response.text
     sources = re.findall(r"<script\b[^>]*\bsrc=\"([^\"]*)\"[^>]*></script>", response.text)
     assert len(sources) == response.text.count("<script") and all("/static/" in source for source in sources)
     item = client.get("/collections/gebiete/items/01%2Fx?f=html&lang=en").text
     assert AREAS[0]["name"] in item and "<svg" in item
+
+
+@pytest.mark.parametrize(
+    ("query", "de", "en"),
+    [
+        ("limit=2", "2 von 60 Objekten", "2 of 60 features"),
+        ("nummer=1", "1 von 1 Objekt", "1 of 1 feature"),
+        ("nummer=0", "0 von 0 Objekten", "0 of 0 features"),
+    ],
+)
+def test_a_page_says_how_many(client: Client, query: str, de: str, en: str) -> None:
+    for language, words in (("de", de), ("en", en)):
+        assert f"<p>{words}</p>" in client.get(f"{ITEMS}?f=html&lang={language}&{query}").text
+
+
+def test_values_on_pages(client: Client) -> None:
+    """Numbers and days by language; years, numbers and codes are no amounts; a code is said where its title is another word."""
+    for url in (f"{ITEMS}/7?f=html", f"{ITEMS}?f=html&nummer=7"):
+        german, english = (client.get(f"{url}&lang={language}").text for language in ("de", "en"))
+        for words in ("1,75", "7,10", str(2**53 + 7), "15.08.2017", "08.01.2024 10:00 MEZ"):
+            assert words in german, words
+        for words in ("1.75", "7.10", str(2**53 + 7), "2017-08-15", "2024-01-08 10:00 CET"):
+            assert words in english, words
+    assert "Holz <small>(holz)</small>" in client.get(f"{ITEMS}/7?f=html").text
+
+
+def test_coordinates_of_an_item(client: Client) -> None:
+    for query, system in (("", "WGS 84 (Länge, Breite)"), ("&crs=EPSG:25832", "ETRS89 / UTM zone 32N")):
+        longitude, latitude = client.json(f"{ITEMS}/7?{query}")["geometry"]["coordinates"]
+        page = client.get(f"{ITEMS}/7?f=html{query}").text
+        assert f"<dd>{longitude}, {latitude}</dd>" in page and system in page
+    assert "<dt>Koordinaten</dt><dd>360070.0, 5700020.0</dd>" in page or "<dt>Koordinaten</dt><dd>360070, 5700020</dd>" in page
+    area = client.get("/collections/gebiete/items/01%2Fx?f=html&crs=EPSG:25832").text
+    assert "<dt>Ausdehnung</dt><dd>360000, 5700000, 360400, 5700400</dd>" in area and "<dt>Stützpunkte</dt><dd>5</dd>" in area
+    assert "MULTIPOLYGON (((360000 5700000, " in area
+    for url in (f"{ITEMS}/24?f=html", f"{ITEMS}/7?f=html&skipGeometry=true", "/collections/zahlen/items/01-2020?f=html"):
+        assert "Koordinaten" not in client.get(url).text
+
+
+def test_coordinates_of_many_vertices_are_left_to_the_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.coordinates._MOST", 4)
+    page = client.get("/collections/gebiete/items/01%2Fx?f=html").text
+    assert "in GeoJSON und CSV" in page and "MULTIPOLYGON" not in page
 
 
 def test_an_unknown_collection_and_a_grid(client: Client) -> None:

@@ -21,7 +21,7 @@ from support.rows import publish_rows
 
 from server.app import create_app
 from server.tile_cache import COMPOSITE, Place, Stored, TileCache, TileKey, composite_key, encoded, key_of, plain
-from server.tile_sweep import size_of
+from server.tile_sweep import _files, size_of
 from stadtgrund.catalog import registry
 from stadtgrund.catalog.collection import Collection
 from stadtgrund.query.form_filter import compile_text, compile_where
@@ -97,6 +97,33 @@ def test_what_cannot_be_written_is_told_once(tmp_path: Path, caplog: pytest.LogC
     assert cache.put(key(), HERE, encoded(BODY, "zstd")), "as soon as it works again"
 
 
+def test_what_cannot_be_read_is_told_again_when_it_worked_meanwhile(cache: TileCache, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        assert cache.put(key(), HERE, encoded(BODY, "zstd")) and cache.get(key(), HERE, "zstd")
+        (path,) = cache.root.rglob("*.zst")
+        path.unlink()
+        path.mkdir()
+        assert [cache.get(key(), HERE, "zstd") for _ in range(3)] == [None] * 3
+        path.rmdir()
+    assert caplog.text.count("tiles cannot be read (Is a directory)") == 2
+
+
+def test_what_cannot_be_tidied_is_told_again_when_it_worked_meanwhile(cache: TileCache, caplog: pytest.LogCaptureFixture) -> None:
+    def tidy() -> None:
+        cache.sweep._next = 0.0
+        cache.tidy([key()])
+
+    cache.put(key(), HERE, encoded(BODY, "zstd"))
+    for _ in range(2):
+        (cache.root / "lock").mkdir()
+        tidy()
+        tidy()
+        (cache.root / "lock").rmdir()
+        tidy()
+        (cache.root / "lock").unlink()
+    assert caplog.text.count("tiles cannot be tidied (Is a directory)") == 2
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs the account root: a mount")
 def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     disk = tmp_path / "disk"
@@ -158,6 +185,19 @@ def test_old_versions_go_first_then_what_was_not_used_for_longest(tmp_path: Path
     left = {int(path.parent.name) for path in cache.root.rglob("*.zst")}
     assert {25, 26, 27, 28, 29} <= left and len(left) <= 10
     assert not (cache.root / "masten/full.v1.old").exists()
+
+
+def test_a_file_that_goes_while_a_folder_is_read_hides_no_other(cache: TileCache) -> None:
+    for y in range(5):
+        cache.put(key(), HERE._replace(y=y), Stored(b"a", None))
+    (folder,) = cache.root.rglob("2000")
+    with os.scandir(folder) as found:
+        order = [entry.path for entry in found]
+    files = _files(folder)
+    seen = [next(files)[0]]
+    os.unlink(order[1])
+    seen += [path for path, _, _ in files]
+    assert seen == [order[0], *order[2:]]
 
 
 def test_abandoned_files_are_removed(cache: TileCache) -> None:

@@ -151,6 +151,7 @@ def test_a_field_with_a_reserved_name_at_the_source_says_so(own: tuple[Settings,
     """`limit` is a parameter: the contract names the field otherwise, and the schema says what it was."""
     settings, db, deployment = own
     fields = [{"name": "nr", "type": "integer"}, {"name": "limit_wert", "from": "LIMIT", "type": "integer", "title": {"de": "Grenze"}}]
+    fields.append({"name": "x_wert", "from": "SG_X", "type": "integer"})
     values = {**deployment.contract("masten").canonical(), "fields": [*fields, HIDDEN_FIELD], "temporal": None, "sortables": []}
     values |= {"id_field": {"kind": "column", "column": "nr"}, "publish": {"items": True}}
     contract = contract_of(values)
@@ -160,8 +161,10 @@ def test_a_field_with_a_reserved_name_at_the_source_says_so(own: tuple[Settings,
     )
     client = Client(create_app(settings))
     try:
-        told = client.json(f"{BASE}/schema", key=KEY)["properties"]["limit_wert"]
-        assert told["description"] == "An der Quelle heißt das Feld „LIMIT“; als Name ist das der API vorbehalten."
+        told = client.json(f"{BASE}/schema", key=KEY)["properties"]
+        for name, source in (("limit_wert", "LIMIT"), ("x_wert", "SG_X")):  # names with sg_ are the platform's own
+            assert told[name]["description"] == f"An der Quelle heißt das Feld „{source}“; als Name ist das der API vorbehalten."
+        assert "description" not in told["nr"]
         assert client.json(f"{BASE}/items?limit_wert=5&limit=1", key=KEY)["numberMatched"] == 1
     finally:
         client.close()

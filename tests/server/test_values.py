@@ -62,13 +62,29 @@ ROWS: list[dict[str, Any]] = [
     {"name": "weniger", "zahl": float("-inf"), "genau": "-Infinity"},
 ]
 ITEMS = "/collections/werte/items"
+STUFEN: dict[str, Any] = {
+    **WERTE,
+    "id": "stufen",
+    "geometry": {"type": "LineString", "crs": "EPSG:25832", "dimensions": 3},
+    "id_field": {"kind": "column", "column": "nr"},
+    "fields": [{"name": "nr", "type": "integer", "required": True, "unique": True}],
+    "sortables": ["nr"],
+}
+STEPS: list[dict[str, Any]] = [
+    {"nr": n, "geom": f"LINESTRING Z (360000 {5700000 + n} {n}.123456789, 360001 {5700000 + n} {n}.623456789)"} for n in range(10)
+]
+CRS84H = "http://www.opengis.net/def/crs/OGC/0/CRS84h"
 
 
 @pytest.fixture(scope="module")
 def werte(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     database = server.clone()
-    folder: Path = write_deployment(tmp_path_factory.mktemp("werte") / "teststadt", checked(contract_of(WERTE)))
-    publish_rows(database, registry.read(folder, folder / "data"), "werte", ROWS)
+    folder: Path = write_deployment(
+        tmp_path_factory.mktemp("werte") / "teststadt", checked(contract_of(WERTE)), checked(contract_of(STUFEN))
+    )
+    deployment = registry.read(folder, folder / "data")
+    publish_rows(database, deployment, "werte", ROWS)
+    publish_rows(database, deployment, "stufen", STEPS)
     client = Client(create_app(settings_for(server, database, folder)))
     yield client
     client.close()
@@ -112,13 +128,88 @@ def test_heights_and_arcs(werte: Client) -> None:
 
 def test_crs84h_where_there_are_heights(werte: Client) -> None:
     """Features Part 2 (18-058r1), 6.2: the CRS of longitude, latitude and height."""
-    uri = "http://www.opengis.net/def/crs/OGC/0/CRS84h"
-    assert werte.json("/collections/werte")["crs"][:2] == ["http://www.opengis.net/def/crs/OGC/1.3/CRS84", uri]
+    crs84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+    assert werte.json("/collections/werte")["crs"][:2] == [CRS84H, crs84]
     plain = werte.json(ITEMS)["features"]
-    for name in (uri, "[OGC:CRS84h]"):
+    for name, uri in ((CRS84H, CRS84H), ("[OGC:CRS84h]", CRS84H), (crs84, crs84)):
         response = werte.get(ITEMS, params={"crs": name, "bbox": "6,51,8,52", "bbox-crs": name})
         assert response.headers["content-crs"] == f"<{uri}>"
         assert response.json()["features"] == [each for each in plain if each["geometry"]]
+
+
+def test_crs84h_is_the_default_where_there_are_heights(werte: Client) -> None:
+    """Features Part 1 (17-069r4), requirement `crs84`."""
+    pages = (ITEMS, f"{ITEMS}?f=csv", f"{ITEMS}?f=html", f"{ITEMS}/gross", f"{ITEMS}/gross?f=csv")
+    for url in (*pages, "/collections/werte/files/werte.geojson", "/collections/werte/download?f=csv&ganz=0"):
+        assert werte.get(url).headers["content-crs"] == f"<{CRS84H}>", url
+    assert werte.request("HEAD", ITEMS).headers["content-crs"] == f"<{CRS84H}>"
+    asked = {each["name"]: each for each in werte.json("/collections/werte/api")["paths"][ITEMS]["get"]["parameters"] if "name" in each}
+    assert asked["crs"]["schema"]["default"] == asked["crs"]["schema"]["enum"][0] == CRS84H
+    assert asked["bbox-crs"]["schema"]["default"] == "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+
+
+WHERE = {"OGC:CRS84": (6, 51, 8, 52), CRS84H: (6, 51, 8, 52), "EPSG:4326": (51, 6, 52, 8), "EPSG:25832": (359000, 5699000, 361000, 5701000)}
+
+
+@pytest.mark.parametrize("crs", WHERE)
+@pytest.mark.parametrize(
+    ("bottom", "top", "expected"),
+    [
+        ("2.623456789", "2.623456789", [2]),
+        ("2.623456789", "5.123456789", [2, 3, 4, 5]),
+        ("2.625", "5.122", [3, 4]),
+        ("4.2", "4.3", [4]),
+        ("4.625", "5.122", []),
+        ("-9", "0", []),
+        ("-1e3", "1e3", list(range(10))),
+    ],
+)
+def test_a_box_with_heights(werte: Client, crs: str, bottom: str, top: str, expected: list[int]) -> None:
+    """Features Part 1 (17-069r4), 7.15.3: a feature is in it when its heights, from lowest to highest, meet those of the box."""
+    one, two, three, four = WHERE[crs]
+    box = {"bbox": f"{one},{two},{bottom},{three},{four},{top}", "bbox-crs": crs}
+    page = werte.json("/collections/stufen/items", params=box)
+    assert [each["id"] for each in page["features"]] == expected and page["numberMatched"] == len(expected)
+    walked = []
+    following = "/collections/stufen/items"
+    asked: dict[str, str] = {**box, "limit": "2", "sortby": "-nr"}
+    while following:
+        page = werte.json(following, params=asked or None)
+        assert page["numberMatched"] == len(expected)
+        walked += [each["id"] for each in page["features"]]
+        following, asked = next((link["href"] for link in page["links"] if link["rel"] == "next"), ""), {}
+    assert walked == expected[::-1]
+
+
+def test_a_feature_lies_between_the_heights_that_it_is_written_with(werte: Client) -> None:
+    """In metres coordinates have three digits: 2.123456789 is written as 2.123, and is in a box that ends there."""
+    for top, expected in (("2.123", [2]), ("2.122", [])):
+        box = {"bbox": f"359000,5699000,1.9,361000,5701000,{top}", "bbox-crs": "EPSG:25832"}
+        assert [each["id"] for each in werte.json("/collections/stufen/items", params=box)["features"]] == expected
+
+
+def test_a_box_with_heights_selects_in_downloads_and_cursors_know_it(werte: Client) -> None:
+    box = {"bbox": "6,51,3,8,52,5"}
+    page = werte.json("/collections/stufen/items", params={**box, "limit": "2"})
+    found = werte.json("/collections/stufen/download", params={**box, "f": "geojson"})
+    assert [each["id"] for each in found["features"]] == [3, 4] and page["numberMatched"] == 2
+    page = werte.json("/collections/stufen/items", params={"bbox": "6,51,3,8,52,7", "limit": "2"})
+    cursor = next(link["href"] for link in page["links"] if link["rel"] == "next").partition("cursor=")[2].partition("&")[0]
+    for heights in ("6,51,3,8,52,6", "6,51,8,52"):
+        assert werte.get("/collections/stufen/items", params={"bbox": heights, "limit": "2", "cursor": cursor}).status_code == 400
+
+
+@pytest.mark.parametrize("path", [ITEMS, "/collections/stufen/items", "/collections/stufen/download"])
+def test_a_bottom_above_the_top_is_refused(werte: Client, path: str) -> None:
+    response = werte.get(path, params={"bbox": "6,51,5.5,8,52,5"})
+    assert response.status_code == 400
+    assert "a bottom (third number, here 5.5) not above the top (sixth, here 5)" in response.json()["detail"]
+
+
+def test_the_description_tells_what_heights_select(werte: Client) -> None:
+    for language, words in (("de", "in den anderen wählen Höhen nichts aus"), ("en", "in the others heights select nothing")):
+        told = werte.json("/api", params={"lang": language})["components"]["parameters"]["bbox"]["description"]
+        assert words in told
 
 
 def test_csv(werte: Client) -> None:
@@ -131,9 +222,9 @@ def test_csv(werte: Client) -> None:
 
 
 def test_html(werte: Client) -> None:
-    for url in (f"{ITEMS}?f=html", f"{ITEMS}/gross?f=html"):
+    for url in (f"{ITEMS}?f=html&lang=en", f"{ITEMS}/gross?f=html&lang=en"):
         text = unescape(werte.get(url).text)
-        assert str(2**53 + 1) in text and DIGITS in text and UUID in text
+        assert str(2**53 + 1) in text and DIGITS in text.replace(",", "") and UUID in text
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,20 @@ def test_the_one_key_file_of_earlier_versions_goes_to_the_deployment_that_it_ope
 
     assert api_keys.ensure_first(db) is None  # a second time changes nothing
     assert shared.readlink() == Path(own.name) and not own.is_symlink()
+
+
+def test_the_first_key_is_lost_when_its_file_is_gone_and_no_other_opens_the_administration(db: Database, tmp_path: Path) -> None:
+    shutil.copytree(db.paths.secrets, tmp_path / "secrets")
+    db = replace(db, paths=Paths(tmp_path, tmp_path))
+    api_keys.key_file(db).unlink(missing_ok=True)
+    assert not api_keys.is_first_lost(db), "there is none yet"
+    api_keys.ensure_first(db)
+    assert not api_keys.is_first_lost(db)
+    api_keys.key_file(db).unlink()
+    assert api_keys.ensure_first(db) is None and api_keys.is_first_lost(db)
+    api_keys.create(db, "verwaltung-2", "verwaltung")
+    assert not api_keys.is_first_lost(db)
+    api_keys.revoke(db, "verwaltung-2")
+    assert api_keys.is_first_lost(db)
+    api_keys.revoke(db, "verwaltung")
+    assert not api_keys.is_first_lost(db)

@@ -160,6 +160,18 @@ def test_a_living_process_is_not_touched(server: Server, db: Database, deploymen
         kill(process)
 
 
+@pytest.mark.usefixtures("without_patience")
+def test_a_process_on_another_host_does_not_count_as_dead(db: Database, deployment: Deployment) -> None:
+    contract = deployment.contract("masten")
+    run = begin_run(db, contract)
+    with db.connect("owner", autocommit=True) as owner:
+        owner.execute("UPDATE meta.run SET host = 'anderswo', pid = 999999")  # no process of this host has that pid
+    with pytest.raises(Busy, match="999999 auf anderswo"):
+        begin_run(db, contract)
+    assert run.connection.execute("SELECT 1").fetchone() == (1,)
+    end_run(db, run, "unchanged")
+
+
 def test_a_backend_that_got_the_pid_of_a_dead_one_is_not_ended(db: Database, deployment: Deployment) -> None:
     contract = deployment.contract("masten")
     run = begin_run(db, contract)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from psycopg import sql
 from support.deployment import GEBIETE, MASTEN, ZAHLEN, contract_of
+from support.rows import publish_rows
 
 from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.registry import Deployment
 from stadtgrund.store import tables
 from stadtgrund.store.database import Database
 
@@ -88,12 +90,14 @@ def test_a_field_may_have_the_name_of_a_keyword(db: Database, word: str) -> None
     assert columns_of(db, "staging.zahlen__7")[-1][0] == word
 
 
-def test_the_data_table_is_what_publish_makes(db: Database) -> None:
-    text = tables.create_sql(tables.data_table(contract_of(GEBIETE), 3))
-    assert text.startswith("CREATE TABLE data.gebiete__v3 (")
-    with db.connect("owner", autocommit=True) as connection:
-        connection.execute(text)  # type: ignore[call-overload]
-        assert tables.difference(contract_of(GEBIETE), ("data", "gebiete__v3"), connection) == []
+def test_a_published_table_is_what_its_contract_declares(db: Database, deployment: Deployment) -> None:
+    contract = deployment.contract("gebiete")
+    published = publish_rows(db, deployment, "gebiete", [{"schluessel": "01", "geom": "MULTIPOLYGON(((0 0, 9 0, 9 9, 0 0)))"}])
+    assert published.table_name == tables.data_name(contract, 1)
+    own = [name for name, _, _ in columns_of(db, f"data.{published.table_name}")]
+    assert own == ["sg_id", "sg_hash", "sg_revision", *(field.name for field in contract.fields), "geom"]
+    with db.connect("owner") as connection:
+        assert tables.difference(contract, ("data", "gebiete__v1"), connection) == []
 
 
 def test_differences_are_sentences(db: Database) -> None:

@@ -157,6 +157,21 @@ def test_rollback_makes_a_new_version_with_the_old_rows(db: Database, deployment
     assert revisions == [(1, 1), (2, 3), (3, 3)]
 
 
+def test_publish_returns_its_own_version_though_another_one_serves_by_then(
+    db: Database, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_rows(db, deployment, "masten", POLES)
+
+    def roll_back(*_: Any) -> None:
+        monkeypatch.undo()
+        rollback(db, deployment, deployment.contract("masten"), 1)
+
+    monkeypatch.setattr(versions, "drop_old", roll_back)
+    made = publish_rows(db, deployment, "masten", POLES[:2])
+    assert (made.version, made.origin, made.rows) == (2, "load", 2)
+    assert current(db, "masten").version == 3  # type: ignore[union-attr]
+
+
 def test_rollback_to_a_version_that_is_not_kept_lists_the_possible(db: Database, deployment: Deployment) -> None:
     for count in (1, 2, 3, 2, 1):
         publish_rows(db, deployment, "masten", POLES[:count])

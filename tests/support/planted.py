@@ -5,7 +5,7 @@ The project `P` is 100 m by 40 m with its south-west corner at `ORIGIN`, from 20
 
 from __future__ import annotations
 
-__all__ = ["CELL_M", "KEY", "MEASURES", "ORIGIN", "PROJECT", "RULES", "depth_values", "publish_planted", "write_planted"]
+__all__ = ["BAUSTELLEN", "CELL_M", "KEY", "MEASURES", "ORIGIN", "PROJECT", "RULES", "depth_values", "publish_planted", "write_planted"]
 
 import hashlib
 import random
@@ -284,6 +284,7 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
         ("umfang-7,9", 3.0, 200, _point(107.9, 20)),
         ("umfang-8,1", 3.0, 200, _point(108.1, 25)),
         ("ohne-masse-2,4", None, None, _point(40, -2.4)),
+        ("rand-2,5", None, None, _point(60, -2.5)),
     ]
     for number in range(300):
         place = _point(chance.uniform(-30, 130), chance.uniform(-30, 70))

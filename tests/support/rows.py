@@ -49,7 +49,14 @@ def stage_rows(run: Run, contract: Contract, rows: Iterable[Row]) -> int:
 
 
 def publish_rows(
-    db: Database, deployment: Deployment, dataset: str, rows: Iterable[Row], *, compile_where: CompileWhere | None = None
+    db: Database,
+    deployment: Deployment,
+    dataset: str,
+    rows: Iterable[Row],
+    *,
+    compile_where: CompileWhere | None = None,
+    operation: str | None = None,
+    accuracy_m: float | None = None,
 ) -> Version:
     """Publish rows as a new version of a dataset.
 
@@ -57,12 +64,15 @@ def publish_rows(
     ----------
     rows : iterable of mappings
         Field name → value; what is missing is null. `geom`: WKT in the storage CRS.
+    operation, accuracy_m
+        How the geometries are said to have come into the storage CRS.
     """
     contract = deployment.contract(dataset)
     run = begin_run(db, contract)
     try:
         count = stage_rows(run, contract, rows)
-        facts = LoadFacts(recipe_of(contract, deployment), f"rows-{run.id}", rows_in=count)
+        source = f"rows-{run.id}"
+        facts = LoadFacts(recipe_of(contract, deployment), source, rows_in=count, operation=operation, accuracy_m=accuracy_m)
         version = publish(
             db,
             deployment,

@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 
 const task = JSON.parse(process.argv[2]);
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const seen = { errors: [], foreign: [], layers: {}, searches: {}, axe: [] };
+const seen = { spoken: [], errors: [], foreign: [], layers: {}, searches: {}, axe: [] };
 
 const browser = await chromium.launch({
   executablePath: task.chromium,
@@ -23,6 +23,7 @@ function watch(page) {
   page.on('console', (message) => { if (message.type() === 'error' || message.text().includes('Content Security Policy')) seen.errors.push(message.text()); });
   page.on('pageerror', (error) => seen.errors.push(String(error)));
   page.on('request', (request) => { if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).origin !== origin) seen.foreign.push(request.url()); });
+  page.on('request', (request) => { if (request.resourceType() === 'fetch' && !request.url().includes('/tiles/')) seen.spoken.push(new URL(request.url()).searchParams.get('lang')); });
 }
 context.on('page', watch);
 const page = await context.newPage();

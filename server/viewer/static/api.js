@@ -13,6 +13,13 @@ export function useKey(value) {
   else sessionStorage.removeItem('key');
 }
 
+/** The page speaks German, whatever the browser prefers. */
+function asked(path, parameters = {}) {
+  const url = new URL(address(path));
+  for (const [name, value] of Object.entries({ ...parameters, lang: 'de' })) url.searchParams.set(name, value);
+  return url;
+}
+
 /** A fault with the sentence of the server's problem document. */
 export class Fault extends Error {}
 
@@ -26,19 +33,16 @@ async function answer(response) {
 }
 
 export async function get(path, parameters = {}) {
-  const url = new URL(address(path));
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  return answer(await fetch(url, { headers: { Accept: 'application/json, application/geo+json', ...authorisation() } }));
+  return answer(await fetch(asked(path, parameters), { headers: { Accept: 'application/json, application/geo+json', ...authorisation() } }));
 }
 
 export async function items(collection, parameters) {
-  const url = new URL(address(`/collections/${encodeURIComponent(collection)}/items`));
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  const url = asked(`/collections/${encodeURIComponent(collection)}/items`, parameters);
   return answer(await fetch(url, { headers: { Accept: 'application/geo+json', ...authorisation() } }));
 }
 
 export async function execute(process, inputs) {
-  return answer(await fetch(address(`/processes/${process}/execution`), {
+  return answer(await fetch(asked(`/processes/${process}/execution`), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Accept: 'application/json', ...authorisation() },
     body: JSON.stringify({ inputs }),
@@ -46,7 +50,7 @@ export async function execute(process, inputs) {
 }
 
 export async function page(process, inputs) {
-  const response = await fetch(address(`/processes/${process}/execution`), {
+  const response = await fetch(asked(`/processes/${process}/execution`), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Accept: 'text/html', ...authorisation() },
     body: JSON.stringify({ inputs: { ...inputs, format: 'html' } }),
