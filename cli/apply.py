@@ -13,7 +13,7 @@ from cli.console import data, data_json, tell
 from etl.report import access_lines
 from stadtgrund.catalog import access
 from stadtgrund.catalog.recipe import recipe_of
-from stadtgrund.errors import StadtgrundError, by_locale
+from stadtgrund.errors import ContractError, StadtgrundError, by_locale
 from stadtgrund.language import language
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import forms, versions
@@ -33,7 +33,12 @@ def command(
     Beispiel: stadtgrund apply schulen
               stadtgrund apply --dry-run
     """
-    deployment, wrong = context.usable(ids)
+    try:
+        deployment, wrong = context.usable(ids)
+    except ContractError:
+        if ids and not dry_run:
+            closing.close(context.database(), ids)
+        raise
     failed = bool(wrong and not ids)
     contracts = [deployment.contract(dataset) for dataset in ids] if ids else list(deployment.contracts.values())
     database = context.database()
@@ -80,7 +85,7 @@ def command(
                 )
             )
     if not dry_run:
-        closing.close(database, only_joins=bool(ids))
+        failed = not closing.close(database, ids or None) or failed
     if not ids:
         closing.tell_unowned(database)
         if wrong:

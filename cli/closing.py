@@ -4,10 +4,13 @@ from __future__ import annotations
 
 __all__ = ["close", "tell_unowned"]
 
+from collections.abc import Iterable
+
 from cli import context
 from cli.console import tell
 from stadtgrund.catalog.contract import Text
-from stadtgrund.errors import by_locale
+from stadtgrund.catalog.registry import Deployment
+from stadtgrund.errors import StadtgrundError, by_locale
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import applied, forms
 from stadtgrund.store.database import Database
@@ -15,34 +18,54 @@ from stadtgrund.store.database import Database
 _WRONG = Text(de="Nur Verwaltung, bis der Vertrag berichtigt ist.", en="Administration only until the contract is put right.")
 
 
-def close(db: Database, *, only_joins: bool) -> None:
-    """Close what is exposed: by its contract where that is right, else as a whole; each is told.
+def close(db: Database, ids: Iterable[str] | None = None) -> bool:
+    """Close what is exposed: by its contract where that is right, else as a whole; each is told. Return whether all of it is closed.
+
+    One that cannot be closed now keeps none of the others open.
 
     Parameters
     ----------
-    only_joins : bool
-        Only joins that show what a part closes; else every dataset of which the public sees more than its contract allows.
+    ids : iterable of str, optional
+        Datasets that are closed where the public sees more than their contracts allow; without it, all. Joins that show what a part
+        closes are closed in any case.
     """
     deployment, right = context.readable(told=False), context.right()
-    for dataset in applied.exposing_joins(db, deployment) if only_joins else applied.exposed(db, deployment):
-        if contract := right.contracts.get(dataset):
+    exposed = applied.exposed(db, deployment)
+    if ids is not None:
+        chosen = {*ids, *applied.exposing_joins(db, deployment)}
+        exposed = [dataset for dataset in exposed if dataset in chosen]
+    closed = True
+    for dataset in exposed:
+        try:
+            _close(db, right, dataset)
+        except StadtgrundError as error:
+            tell(f"{dataset}: {error}")
+            closed = False
+    return closed
+
+
+def _close(db: Database, right: Deployment, dataset: str) -> None:
+    if contract := right.contracts.get(dataset):
+        try:
             forms.reconcile(db, right, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
+        except StadtgrundError as error:  # of a filter, say, on a field that is not loaded yet
+            tell(f"{dataset}: {error}")
+        else:
             tell(
                 by_locale(
                     f"{dataset} zeigte mehr, als öffentlich sein darf; es gilt jetzt der Vertrag.",
                     f"{dataset} showed more than may be public; now its contract holds.",
                 )
             )
-        else:
-            applied.hide(db, dataset, _WRONG)
-            tell(
-                by_locale(
-                    f"{dataset} zeigte mehr, als öffentlich sein darf, und ist nicht mehr öffentlich. "
-                    f"Berichtigen Sie den Vertrag, dann: stadtgrund apply {dataset}",
-                    f"{dataset} showed more than may be public, and is public no more. "
-                    f"Put the contract right, then: stadtgrund apply {dataset}",
-                )
-            )
+            return
+    applied.hide(db, dataset, _WRONG)
+    tell(
+        by_locale(
+            f"{dataset} zeigte mehr, als öffentlich sein darf, und ist nicht mehr öffentlich. "
+            f"Berichtigen Sie den Vertrag, dann: stadtgrund apply {dataset}",
+            f"{dataset} showed more than may be public, and is public no more. Put the contract right, then: stadtgrund apply {dataset}",
+        )
+    )
 
 
 def tell_unowned(db: Database) -> None:

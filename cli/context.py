@@ -218,7 +218,8 @@ def require_known(dataset: str) -> None:
     """
     from stadtgrund.store import applied
 
-    names = {*readable(told=False).contracts, *_wrong()} - {""}
+    _, found = _examined()
+    names = {*(found.contracts if found else ()), *_wrong()} - {""}
     if dataset in names:
         return
     with suppress(DatabaseUnavailable, SetupError):

@@ -66,7 +66,8 @@ def command(
             else:
                 progress.pause()
                 data(report.text())
-    closing.close(context.database(), only_joins=not all_)
+    context.check_again()  # what was closed meanwhile counts
+    failed = not closing.close(context.database(), chosen) or failed
     if wrong and all_:
         tell(by_locale(f"Nicht geladen: {', '.join(wrong)}.", f"Not loaded: {', '.join(wrong)}."))
     if failed:

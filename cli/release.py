@@ -221,12 +221,19 @@ def _take_effect(deployment: Deployment, contract: Contract, answers: Answers, *
         db = context.database()
         with db.connect("owner") as connection:
             releases.record(connection, contract, "release", answers.by, asdict(answers))
-        if is_right:
-            forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
-        else:
-            applied.hide(db, dataset, access.decide(contract, VERWALTUNG).reason)
         context.check_again()
-        closing.close(db, only_joins=True)
+        if not is_right:
+            applied.hide(db, dataset, access.decide(contract, VERWALTUNG).reason)
+        else:
+            try:
+                forms.reconcile(
+                    db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles
+                )
+            except StadtgrundError:
+                closing.close(db, [dataset])
+                raise
+        if not closing.close(db, [dataset]):
+            raise typer.Exit(1)
     except StadtgrundError:
         tell(
             by_locale(

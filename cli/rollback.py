@@ -61,10 +61,12 @@ def command(
         compile_text=compile_text,
         compile_tiles=compile_tiles,
     )
-    closing.close(db, only_joins=True)
+    closed = closing.close(db, [dataset])
     _tell(made, as_json=as_json)
     for state in made.states:
         tell(f"  {state.profile}: {by_locale(state.reason.de, state.reason.get('en'))}")
+    if not closed:
+        raise typer.Exit(1)
 
 
 def _tell(version: Version, *, as_json: bool) -> None:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, data_json
-from stadtgrund.errors import by_locale
+from cli.console import data, data_json, tell
+from stadtgrund.errors import ContractError, by_locale
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import applied, versions
 
@@ -32,7 +32,12 @@ def command(
     Beispiel: stadtgrund withdraw schulen --by Schulamt --reason "Standorte falsch"
     """
     account = by or getpass.getuser()
-    if contract := context.right_contract(dataset):
+    try:
+        contract = context.right_contract(dataset)
+    except ContractError as error:
+        tell(str(error))
+        contract = None
+    if contract:
         states = versions.withdraw(
             context.database(),
             context.readable(told=False),

@@ -80,9 +80,10 @@ def narrows(now: Contract, served: Contract) -> bool:
     if after.geometry != before.geometry and after.geometry != "full" and before.geometry != "none":
         return True
     counted, strict = before.min_count, after.min_count
-    if strict is None:
+    shown = {*strict.fields} & {*before.fields} if strict else set()
+    if strict is None or not shown:
         return False
-    return counted is None or strict.minimum > counted.minimum or not set(strict.fields) <= set(counted.fields)
+    return counted is None or strict.minimum > counted.minimum or not shown <= {*counted.fields}
 
 
 def _spec(contract: Contract, form: Form, name: Literal["open", "verwaltung"], closed: Mapping[str, Text] | tuple[()]) -> FormSpec:

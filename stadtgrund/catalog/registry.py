@@ -10,7 +10,7 @@ __all__ = ["Deployment", "DeploymentFile", "Documents", "Profile", "read", "read
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -99,6 +99,8 @@ class Deployment:
     keys: Registers
     styles: Mapping[str, Style]
     paths: Mapping[str, Path] = field(repr=False)
+    read_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False, repr=False)
+    """Before the first file was read."""
 
     @property
     def srid(self) -> int:
@@ -197,7 +199,7 @@ def read(config: Path, data: Path | None = None) -> Deployment:
 
 def read_documents(config: Path, data: Path | None = None) -> Documents:
     """Read the folder as far as it can be read; the problems of shape are in the result."""
-    documents = Documents(config.resolve())
+    documents, read_at = Documents(config.resolve()), datetime.now(UTC)
     folder = documents.folder
     if not (folder / "deployment.yml").is_file():
         message = say(
@@ -238,6 +240,7 @@ def read_documents(config: Path, data: Path | None = None) -> Documents:
         keys=Registers(ags=city.ags, registers=registers),
         styles=MappingProxyType(found_styles),
         paths=MappingProxyType(paths),
+        read_at=read_at,
     )
     return documents
 

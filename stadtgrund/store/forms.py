@@ -5,7 +5,7 @@ A profile's view names its columns one by one, without condition or security bar
 
 from __future__ import annotations
 
-__all__ = ["FormState", "hide", "reconcile", "require", "settle"]
+__all__ = ["FormState", "hide", "reconcile", "refuse_outdated", "require", "settle"]
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from stadtgrund.catalog.access import FormSpec
 from stadtgrund.catalog.collection import PREPARED, Collection, Extent, Facts, JoinFacts
 from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import NotFound, by_locale
+from stadtgrund.errors import LoadStopped, NotFound, by_locale
 from stadtgrund.identity import OPEN
 from stadtgrund.store import comments, releases, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
@@ -149,10 +149,34 @@ def settle(
     ]
 
 
+def refuse_outdated(connection: psycopg.Connection[Any], contract: Contract, read_at: datetime) -> None:
+    """Refuse a contract that was read before one was applied that shows the public less: it would open again what that one closed.
+
+    The caller's transaction holds the publish lock.
+
+    Raises
+    ------
+    LoadStopped
+    """
+    newer = "SELECT contract FROM meta.contract WHERE dataset = %s AND applied_at > %s"
+    row = connection.execute(newer, (contract.id, read_at)).fetchone()
+    if row is None or releases.withdrawn_since(connection, contract.id) is not None:
+        return
+    if access.narrows(Contract.model_validate(row[0]), contract):
+        raise LoadStopped(
+            by_locale(
+                f"{contract.id} wurde während der Ladung weiter geschlossen, als der Vertrag sagt, mit dem sie begann.",
+                f"{contract.id} was closed further, during the load, than the contract says that it began with.",
+            ),
+            remedy=by_locale("Laden Sie noch einmal.", "Load it again."),
+        )
+
+
 def hide(connection: psycopg.Connection[Any], dataset: str, reason: Text) -> None:
     """Take a dataset from `open`, in the caller's transaction, which holds the publish lock; the administration reads `reason`.
 
-    No contract is asked, so that none can be in the way. What a contract says holds again when the dataset is settled.
+    No contract is asked, so that none can be in the way; the one that was applied last loses its protection check, so that nobody opens
+    by it again. What a contract says holds again when the dataset is settled by it.
     """
 
     def drop() -> None:
@@ -161,6 +185,7 @@ def hide(connection: psycopg.Connection[Any], dataset: str, reason: Text) -> Non
             connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(f"p_{OPEN}", name)))
 
     connection.execute("DELETE FROM meta.state WHERE profile = %s AND dataset = %s", (OPEN, dataset))
+    connection.execute("UPDATE meta.contract SET contract = contract - 'protection', applied_at = now() WHERE dataset = %s", (dataset,))
     connection.execute(
         "UPDATE meta.state SET collection = jsonb_set(collection, '{access}', %(reason)s), digest = left(md5(digest || %(reason)s), 16)"
         " WHERE dataset = %(dataset)s",

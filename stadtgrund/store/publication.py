@@ -72,7 +72,7 @@ class Publication:
         What the rows were loaded with.
     run : int or None
         The run that loaded them.
-    compile_where, compile_text, compile_tiles, files, progress
+    compile_where, compile_text, compile_tiles, files, progress, read_at
         As in `versions.publish`.
     """
 
@@ -89,6 +89,7 @@ class Publication:
     progress: Callable[[str], None] | None = None
     compile_text: CompileText | None = None
     compile_tiles: CompileTiles | None = None
+    read_at: datetime | None = None
 
 
 @dataclass
@@ -141,6 +142,8 @@ def _announce(connection: psycopg.Connection[Any], run: int | None) -> None:
 def _draw(work: _Work) -> None:
     """Take the dataset's lock and draw the version under it, so that numbers rise in the order of commits."""
     take_publish_lock(work.connection, work.plan.contract.id)
+    if work.plan.read_at:
+        forms.refuse_outdated(work.connection, work.plan.contract, work.plan.read_at)
     drawn = "SELECT coalesce(max(version), 0) + 1 FROM meta.version WHERE dataset = %s"
     row = work.connection.execute(drawn, (work.plan.contract.id,)).fetchone()
     assert row is not None  # an aggregate

@@ -77,6 +77,7 @@ def publish(
     compile_tiles: CompileTiles | None = None,
     files: Callable[[int], Sequence[StoredFile]] | None = None,
     progress: Callable[[str], None] | None = None,
+    read_at: datetime | None = None,
 ) -> Version:
     """Make what a run staged the version that serves, in one transaction; until it commits, the version before it serves.
 
@@ -92,11 +93,13 @@ def publish(
         Of a grid: is given the version's number, puts the files under their final names, returns them.
     progress : callable, optional
         Is given the name of each step before it runs.
+    read_at : datetime, optional
+        When the contract was read: one that was applied since and closes more is not undone.
 
     Raises
     ------
     LoadStopped
-        When the rows cannot become a table.
+        When the rows cannot become a table, or the contract is out of date.
     Busy
         When the dataset is being published, or a long query holds its view.
     SetupError
@@ -118,6 +121,7 @@ def publish(
             progress,
             compile_text,
             compile_tiles,
+            read_at,
         )
     )
 

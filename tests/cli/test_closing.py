@@ -13,6 +13,7 @@ from support.deployment import checked, contract_of, write_contract
 from support.postgis import Server, environment
 
 from cli.main import run
+from etl import pipeline
 from stadtgrund.catalog import access, registry
 from stadtgrund.store import releases, versions
 from stadtgrund.store.database import Database
@@ -110,8 +111,30 @@ def test_a_closing_that_leaves_the_contract_wrong_goes_through_and_back(
         row = connection.execute("SELECT collection #>> '{access,de}' FROM p_verwaltung.sg_state WHERE dataset = 'baeume'").fetchone()
     assert row and row[0].startswith("Nur Verwaltung: Die Kennung der Objekte besteht aus nummer")
 
+    assert run(["load", "baeume", "--force"]) == 2
+    assert run(["rollback", "baeume", "--to", "1"]) == 0  # by the contract that was applied last, which was an open one
+    assert "baeume" not in public(db)
+
     assert run([*words, "nummer=NONE"]) == 0
     assert "baeume" in public(db)
+
+
+def test_a_load_does_not_open_what_was_closed_while_it_ran(loaded: Path, db: Database) -> None:
+    began = registry.read(loaded)
+    assert run(["release", "baeume", "--by", "A", "--ground", "personal_data"]) == 0
+    report = pipeline.load(db, began, "baeume", force=True)
+    assert report.status == "stopped" and "während der Ladung weiter geschlossen" in str(report.error)
+    assert "baeume" not in public(db)
+    assert pipeline.load(db, registry.read(loaded), "baeume", force=True).status == "published"
+    assert "baeume" not in public(db)
+
+
+def test_a_release_whose_filter_cannot_be_made_closes_the_dataset(loaded: Path, db: Database, capfd: pytest.CaptureFixture[str]) -> None:
+    fields = [*BAEUME["fields"], {"name": "gesperrt", "type": "boolean"}]  # not loaded yet
+    edit(loaded, "baeume", fields=fields, forms={"open": {"where": "gesperrt = FALSE"}})
+    assert run(["release", "baeume", "--by", "A", "--ground", "NONE"]) == 2
+    assert "baeume zeigte mehr, als öffentlich sein darf, und ist nicht mehr öffentlich" in capfd.readouterr().err
+    assert "baeume" not in public(db)
 
 
 def test_an_opening_that_is_refused_writes_nothing(loaded: Path, db: Database, capfd: pytest.CaptureFixture[str]) -> None:
@@ -225,6 +248,33 @@ def test_apply_closes_what_a_wrong_contract_closes(loaded: Path, db: Database, c
     assert "baeume" not in public(db)
 
 
+def test_apply_of_a_wrong_contract_closes_what_it_closes(loaded: Path, db: Database) -> None:
+    closed(loaded, "ortsteile")
+    edit(loaded, "ortsteile", sortables=["nix"])
+    assert run(["apply", "ortsteile"]) == 2
+    assert public(db) == {"baeume", "einwohner"}
+
+
+def test_what_cannot_be_closed_by_its_contract_keeps_nothing_open(loaded: Path, db: Database, capfd: pytest.CaptureFixture[str]) -> None:
+    fields = [*BAEUME["fields"], {"name": "gesperrt", "type": "boolean"}]
+    edit(loaded, "baeume", fields=fields, forms={"open": {"where": "gesperrt = FALSE"}})
+    write_contract(loaded, checked(registry.read(loaded).contract("baeume")))
+    closed(loaded, "ortsteile")
+    assert run(["apply"]) == 1
+    assert "gesperrt" in capfd.readouterr().err
+    assert public(db) == {"einwohner"}
+
+
+def test_a_deployment_that_cannot_be_read_does_not_keep_a_dataset_open(
+    loaded: Path, db: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (loaded / "deployment.yml").write_text("crs: [", encoding="utf-8")
+    assert run(["withdraw", "baeume", "--reason", "falsch"]) == 0
+    assert "deployment.yml" in capfd.readouterr().err
+    assert "baeume" not in public(db)
+    assert run(["withdraw", "nix", "--reason", "falsch"]) == 2
+
+
 # Contracts that are gone
 
 
@@ -272,6 +322,9 @@ def test_a_contract_that_opens_more_or_is_wrong_does_not_keep_a_server(loaded: P
 FORM = {"open": {"where": "art = 'Linde'", "min_count": {"minimum": 5, "fields": ["umfang_cm"]}}}
 
 
+COUNTED: dict[str, Any] = {"open": {"omit": ["hoehe_m"], "min_count": {"minimum": 5, "fields": ["umfang_cm"]}}}
+
+
 @pytest.mark.parametrize(
     ("served", "now", "narrower"),
     [
@@ -283,6 +336,8 @@ FORM = {"open": {"where": "art = 'Linde'", "min_count": {"minimum": 5, "fields":
         ({}, {"forms": {"open": {"omit": ["art"]}}}, True),
         ({}, {"forms": {"open": {"geometry": "none"}}}, True),
         ({"forms": {"open": {"geometry": "none"}}}, {}, False),
+        ({"forms": COUNTED}, {"forms": {"open": {"min_count": {"minimum": 5, "fields": ["umfang_cm", "hoehe_m"]}}}}, False),
+        ({"forms": {"open": {"omit": ["umfang_cm"]}}}, {"forms": {"open": {"min_count": COUNTED["open"]["min_count"]}}}, False),
     ],
 )
 def test_what_is_narrower(served: dict[str, Any], now: dict[str, Any], narrower: bool) -> None:
