@@ -52,7 +52,8 @@ def read(probe: Probe, deployment: Deployment, *, crs: str | None) -> Grid:
     path = probe.paths[0]
     try:
         with drivers.files_only(), rasterio.Env(**drivers.OFFLINE), rasterio.open(path, driver=drivers.raster_driver(path)) as grid:
-            west, south, east, north = grid.bounds
+            west, first, east, last = grid.bounds
+            south, north = min(first, last), max(first, last)
             corners = np.array([(west, south), (west, north), (east, south), (east, north), ((west + east) / 2, (south + north) / 2)])
             stated = grid.crs.to_wkt() if grid.crs else None
             size = (grid.width, grid.height, grid.count, grid.dtypes[0], grid.nodata, grid.units[0] if grid.units else None)

@@ -28,7 +28,6 @@ from stadtgrund.language import say
 Kind = Literal["ogr", "table", "raster"]
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx", ".xlsm")
-_RASTERS = (".tif", ".tiff", ".asc", ".img", ".jp2")
 _VECTORS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".xml", ".kml", ".fgb", ".tab", ".sqlite")
 _OTHERS = {
     ".xls": ("ein altes Excel-Format", "in der Tabellenkalkulation als .xlsx speichern"),
@@ -100,7 +99,7 @@ def probe(text: str, deployment: Deployment, wanted: Wanted, scratch: Path) -> P
         )
     if suffix in _TABLES:
         made = _table(paths, location, wanted)
-    elif suffix in _RASTERS:
+    elif suffix in drivers.RASTERS:
         made = Probe("raster", paths, first.name, {"kind": "raster", "location": location})
     else:
         if suffix == ".zip":
@@ -148,7 +147,7 @@ def _paths(text: str) -> tuple[Path, ...]:
 
 
 def _only_one_in(folder: Path) -> Path:
-    kinds = (*_TABLES, *_RASTERS, *_VECTORS, ".zip", ".gdb")
+    kinds = (*_TABLES, *drivers.RASTERS, *_VECTORS, ".zip", ".gdb")
     readable = [item for item in sorted(folder.iterdir()) if item.name.lower().endswith(kinds) and not item.name.lower().endswith(_BESIDE)]
     if len(readable) != 1:
         shown = ", ".join(item.name for item in readable[:20]) or say("(keine)", "(none)")

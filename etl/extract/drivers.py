@@ -7,9 +7,10 @@ GeoJSON by link) or another file (a virtual table of SQLite, a view of MapInfo):
 
 from __future__ import annotations
 
-__all__ = ["FORMATS", "OFFLINE", "files_only", "head", "raster_driver", "refuse_reference"]
+__all__ = ["FORMATS", "OFFLINE", "RASTERS", "files_only", "head", "raster_driver", "refuse_reference"]
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,15 +26,20 @@ _VECTORS = frozenset(
     {"CSV", "DXF", "ESRI Shapefile", "ESRIJSON", "FlatGeobuf", "GML", "GPKG", "GPX", "GeoJSON", "GeoJSONSeq", "JSONFG", "KML", "LIBKML"}
     | {"MapInfo File", "NAS", "ODS", "OSM", "OpenFileGDB", "SQLite", "TopoJSON", "XLSX"}
 )
-_RASTERS = {".tif": "GTiff", ".tiff": "GTiff", ".asc": "AAIGrid", ".img": "HFA", ".jp2": "JP2OpenJPEG"}
+RASTERS = {".tif": "GTiff", ".tiff": "GTiff", ".asc": "AAIGrid", ".xyz": "XYZ", ".img": "HFA", ".jp2": "JP2OpenJPEG"}
+"""Ending of a grid's name → the driver that opens it."""
+
 FORMATS = (
     "Gelesen werden GeoPackage, SQLite, Shapefile, GeoJSON, TopoJSON, FlatGeobuf, GML, KML, GPX, MapInfo, File Geodatabase, DXF, OSM, CSV,"
-    " XLSX und als Raster GeoTIFF, ASC, IMG und JP2.",
+    " XLSX und als Raster GeoTIFF, ASC, XYZ, IMG und JP2.",
     "Readable are GeoPackage, SQLite, Shapefile, GeoJSON, TopoJSON, FlatGeobuf, GML, KML, GPX, MapInfo, File Geodatabase, DXF, OSM, CSV,"
-    " XLSX, and as grids GeoTIFF, ASC, IMG and JP2.",
+    " XLSX, and as grids GeoTIFF, ASC, XYZ, IMG and JP2.",
 )
-OFFLINE = {"GDAL_HTTP_PROXY": "http://0.0.0.0:0", "CPL_VSIL_CURL_ALLOWED_FILENAME": "-"}
-"""Options of GDAL under which each request fails before it is sent: it goes to a proxy that cannot be."""
+OFFLINE = {"GDAL_HTTP_PROXY": "http://0.0.0.0:0", "GDAL_HTTPS_PROXY": "http://0.0.0.0:0", "CPL_VSIL_CURL_ALLOWED_FILENAME": "-"}
+"""Options of GDAL under which each request fails before it is sent: it goes to a proxy that cannot be.
+
+GDAL prefers them to curl's own variables (`https_proxy`, `ALL_PROXY` …), but not to `no_proxy`.
+"""
 
 _READING = {**OFFLINE, "GML_DOWNLOAD_SCHEMA": "NO", "OGR_GEOJSON_MAX_OBJ_SIZE": "0"}
 _HEAD_BYTES = 1 << 20
@@ -47,6 +53,7 @@ _REFERENCES = {
     b"<WCS_GDAL": "WCS",
     b"gdal_streamed_alg": "GDALG",
 }
+_MAPINFO_REFERENCE = re.compile(rb'create\s+view|"\\isseamless"\s*=\s*"true"')
 
 
 @contextmanager
@@ -88,8 +95,7 @@ def refuse_reference(name: str, beginning: bytes) -> None:
         Naming what it is and which formats are read.
     """
     found = next((kind for sign, kind in _REFERENCES.items() if sign in beginning), None)
-    text = beginning.lower()
-    if found is None and name.lower().endswith(".tab") and (b"create view" in text or b"isseamless" in text):
+    if found is None and name.lower().endswith(".tab") and _MAPINFO_REFERENCE.search(beginning.lower()):
         found = "MapInfo"
     if found:
         raise SourceError(
@@ -110,7 +116,7 @@ def raster_driver(path: Path) -> str:
         The ending is of no format of grids that is read, or the file is a reference to others.
     """
     refuse_reference(path.name, head(path))
-    driver = _RASTERS.get(path.suffix.lower())
+    driver = RASTERS.get(path.suffix.lower())
     if driver is None:
         raise SourceError(
             say(

@@ -14,7 +14,8 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from stadtgrund.query.feature import ARC_TOLERANCE_M
 
 _WRITES_BESIDE = {".gml", ".xml", ".nas", ".gz"}
 _MEMBERS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".xml", ".kml", ".fgb", ".tab", ".sqlite")
+_UNPACKED_BY_GDAL = (".geojson", ".json", ".kml", ".fgb")
 _ARC_GAP_M = 0.95 * ARC_TOLERANCE_M  # the rest is for the scale between the CRS of the source and that of storage
 _EARTH_M = 6_400_000  # largest radius of curvature of the ellipsoid
 
@@ -104,7 +106,13 @@ def _zipped(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> 
                 )
             for name in sorted(chosen):
                 label = f"{path.name}/{name}"
-                drivers.refuse_reference(label, drivers.head(zipfile.Path(archive, name)))
+                parts = {
+                    Path(item.filename).suffix.lower(): item
+                    for item in archive.infolist()
+                    if Path(item.filename).with_suffix("") == Path(name).with_suffix("")
+                }
+                _refuse_encrypted(contract, path.name, parts.values())
+                drivers.refuse_reference(label, _head_in(archive, name))
                 if Path(name).suffix.lower() in (*_WRITES_BESIDE, ".gpkg", ".sqlite"):
                     folder = Path(tempfile.mkdtemp(dir=scratch))
                     target = folder / Path(name).name
@@ -114,20 +122,47 @@ def _zipped(contract: Contract, path: Path, scratch: Path, notes: list[str]) -> 
                     continue
                 text = contract.source.encoding
                 if name.lower().endswith(".shp"):
-                    parts = {
-                        Path(item).suffix.lower(): item
-                        for item in archive.namelist()
-                        if Path(item).with_suffix("") == Path(name).with_suffix("")
-                    }
                     text = _shapefile_encoding(
                         contract, label, {key: archive.read(item) for key, item in parts.items() if key in (".cpg", ".dbf")}, notes
                     )
                 yield _Dataset(f"/vsizip/{{{path}}}/{name}", None, label, text)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise SourceError(
             say(f"Datensatz {contract.id}: {path} ist kein lesbares ZIP.", f"Dataset {contract.id}: {path} is not a readable ZIP."),
             remedy=say("Lassen Sie sich die Datei neu geben.", "Ask for the file again."),
         ) from error
+    except NotImplementedError as error:
+        raise SourceError(
+            say(
+                f"Datensatz {contract.id}: {path.name} ist auf eine Art gepackt, die nicht gelesen wird (meist Deflate64).",
+                f"Dataset {contract.id}: {path.name} is compressed by a method that is not read (mostly Deflate64).",
+            ),
+            remedy=say(
+                "Packen Sie das ZIP aus und nennen Sie die Datei darin, oder packen Sie es mit der Methode Deflate neu.",
+                "Unpack it and name the file in it, or pack it anew by the method Deflate.",
+            ),
+        ) from error
+
+
+def _refuse_encrypted(contract: Contract, name: str, members: Iterable[zipfile.ZipInfo]) -> None:
+    if any(item.flag_bits & 1 for item in members):
+        raise SourceError(
+            say(f"Datensatz {contract.id}: {name} ist mit einem Kennwort verschlüsselt.", f"Dataset {contract.id}: {name} is encrypted."),
+            remedy=say(
+                "Packen Sie das ZIP mit dem Kennwort aus und nennen Sie die Datei darin, oder packen Sie es ohne Kennwort neu.",
+                "Unpack it with the password and name the file in it, or pack it anew without one.",
+            ),
+        )
+
+
+def _head_in(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return the beginning of a member; b"" of one that only GDAL can unpack (Deflate64) and whose drivers follow no reference."""
+    try:
+        return drivers.head(zipfile.Path(archive, name))
+    except NotImplementedError:
+        if not name.lower().endswith(_UNPACKED_BY_GDAL):
+            raise
+        return b""
 
 
 def _is_wanted(member: str, layer: str | None) -> bool:

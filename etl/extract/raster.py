@@ -18,6 +18,7 @@ import rasterio.shutil
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError, RasterioIOError
+from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 
 from etl.extract import drivers
@@ -193,8 +194,12 @@ class _Statistics:
 
 
 def _copy(grid: Any, target: Path, crs: CRS, nodata: float | None, progress: Callable[[int, int], None] | None) -> _Statistics:
-    """Copy the grid strip by strip with the right CRS and nodata, and measure its first band."""
+    """Copy the grid strip by strip with the right CRS and nodata, its north at the top, and measure its first band."""
     statistics = _Statistics()
+    transform = grid.transform
+    from_south = transform.e > 0 and transform.b == transform.d == 0  # the first row is the southernmost, as in many XYZ
+    if from_south:
+        transform = from_origin(transform.c, transform.f + transform.e * grid.height, transform.a, transform.e)
     profile = {
         "driver": "GTiff",
         "width": grid.width,
@@ -202,7 +207,7 @@ def _copy(grid: Any, target: Path, crs: CRS, nodata: float | None, progress: Cal
         "count": grid.count,
         "dtype": grid.dtypes[0],
         "crs": crs,
-        "transform": grid.transform,
+        "transform": transform,
         "nodata": nodata,
         "tiled": True,
         "bigtiff": "IF_SAFER",
@@ -213,6 +218,8 @@ def _copy(grid: Any, target: Path, crs: CRS, nodata: float | None, progress: Cal
             window = rasterio.windows.Window(0, top, grid.width, min(strip, grid.height - top))
             block = grid.read(window=window)
             statistics.add(block[0], nodata)
+            if from_south:
+                block, window = block[:, ::-1], rasterio.windows.Window(0, grid.height - top - window.height, grid.width, window.height)
             copy.write(block, window=window)
             if progress:
                 progress(min(top + strip, grid.height), grid.height)
@@ -223,16 +230,17 @@ def _copy(grid: Any, target: Path, crs: CRS, nodata: float | None, progress: Cal
 
 
 def _facts(contract: Contract, grid: Any, crs: CRS, nodata: float | None, statistics: _Statistics) -> RasterFacts:
-    bounds = tuple(float(value) for value in grid.bounds)
-    extent = transform_bounds(crs, CRS.from_epsg(4326), *grid.bounds)  # rasterio gives x/y order: this is CRS84
+    west, first, east, last = (float(value) for value in grid.bounds)
+    bounds = (west, min(first, last), east, max(first, last))
+    extent = transform_bounds(crs, CRS.from_epsg(4326), *bounds)  # rasterio gives x/y order: this is CRS84
     seen = statistics.valid > 0
     return RasterFacts(
         width=grid.width,
         height=grid.height,
         bands=grid.count,
-        pixel=(float(grid.transform.a), float(-grid.transform.e)),
+        pixel=(float(grid.transform.a), abs(float(grid.transform.e))),
         crs=crs.to_string(),
-        bounds=bounds,  # type: ignore[arg-type]
+        bounds=bounds,
         extent=tuple(float(value) for value in extent),  # type: ignore[arg-type]
         minimum=statistics.minimum if seen else None,
         maximum=statistics.maximum if seen else None,

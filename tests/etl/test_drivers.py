@@ -14,11 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
+import rasterio
+import rasterio.shutil
+from rasterio.transform import from_origin
 from support.own import OwnCity, own_city
 
 from etl.describe.sources import minimal
-from etl.extract import open_layer
+from etl.extract import drivers, open_layer
 from etl.extract.ogr import opened
 from etl.extract.raster import convert
 from stadtgrund.errors import SourceError
@@ -27,6 +31,7 @@ from .conftest import City
 from .test_ogr import declare_points, write_points
 from .test_raster import write_grid
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "geheim-4711"
 FEATURES = '"features": [{"type": "Feature", "properties": {"nr": 1}, "geometry": {"type": "Point", "coordinates": [7.2, 51.5]}}]'
 
@@ -43,7 +48,7 @@ class Listener:
                 asked.append(self.path)
                 self.send_error(404)
 
-            do_HEAD = do_GET
+            do_HEAD = do_CONNECT = do_GET
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -164,6 +169,32 @@ def test_the_crs_of_a_geojson_is_not_fetched(own: OwnCity, listener: Listener, k
     assert listener.asked == [] and os.environ["no_proxy"] == "127.0.0.1,localhost"
 
 
+@pytest.mark.parametrize(
+    ("scheme", "variable"),
+    [
+        ("http", "GDAL_HTTP_PROXY"),
+        ("http", "http_proxy"),
+        ("http", "ALL_PROXY"),
+        ("https", "GDAL_HTTP_PROXY"),
+        ("https", "GDAL_HTTPS_PROXY"),
+        ("https", "https_proxy"),
+        ("https", "HTTPS_PROXY"),
+        ("https", "ALL_PROXY"),
+    ],
+)
+def test_a_proxy_of_the_environment_is_not_asked(
+    own: OwnCity, listener: Listener, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, listener.url)
+    path = own.data / "orte.geojson"
+    link = f'{{"type": "link", "properties": {{"href": "{scheme}://example.invalid/x.prj"}}}}'
+    path.write_text(f'{{"type": "FeatureCollection", "crs": {link}, {FEATURES}}}')
+    contract = minimal("quelle", {"kind": "ogr"}, [{"name": "nr", "type": "integer"}], {"type": "Point", "crs": "EPSG:25832"})
+    with opened(contract, (path,), own.data, 10) as layer:
+        assert [batch.num_rows for batch in layer.batches] == [1]
+    assert listener.asked == []
+
+
 def test_a_gml_fetches_nothing(own: OwnCity, secret: Path, listener: Listener) -> None:
     path = own.data / "orte.gml"
     entities = f'<!DOCTYPE a SYSTEM "{listener.url}/dtd" [<!ENTITY e SYSTEM "{secret}"><!ENTITY h SYSTEM "{listener.url}/entity">]>'
@@ -186,6 +217,76 @@ def test_a_view_of_mapinfo_is_refused(own: OwnCity) -> None:
     path = own.data / "orte.tab"
     path.write_text('!table\n!version 100\nOpen Table "../../geheim" Hide\nCreate View orte As\nSelect s\nFrom geheim\n')
     assert refused(own, path).what.endswith("(MapInfo).")
+
+
+@pytest.mark.parametrize("seamless", [True, False])
+def test_only_a_seamless_table_of_mapinfo_is_a_reference(own: OwnCity, seamless: bool) -> None:
+    path = write_points(own.data / "orte.tab", driver="MapInfo File")
+    with path.open("a") as table:
+        table.write(f'begin_metadata\n"\\IsSeamless" = "{str(seamless).upper()}"\nend_metadata\n')
+    if seamless:
+        assert refused(own, path).what.endswith("(MapInfo).")
+    else:
+        with opened(minimal("quelle", {"kind": "ogr"}, [{"name": "name", "type": "string"}]), (path,), own.data, 10) as layer:
+            assert sum(batch.num_rows for batch in layer.batches) == 3
+
+
+def patched(path: Path, offset: int, value: int) -> None:
+    """Set two bytes in each header of a zip; `offset` is that in a local header, in the central one they lie two further."""
+    content = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\x03\x04", offset), (b"PK\x01\x02", offset + 2)):
+        start = content.find(sign)
+        while start >= 0:
+            content[start + place : start + place + 2] = value.to_bytes(2, "little")
+            start = content.find(sign, start + 4)
+    path.write_bytes(content)
+
+
+def zipped(own: OwnCity, name: str, driver: str) -> Path:
+    write_points(own.data / name, driver=driver)
+    path = own.data / "orte.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in sorted(own.data.glob("orte.*")):
+            if part != path:
+                archive.write(part, part.name)
+    return path
+
+
+@pytest.mark.parametrize(("name", "driver"), [("orte.geojson", "GeoJSON"), ("orte.gpkg", "GPKG"), ("orte.shp", "ESRI Shapefile")])
+def test_an_encrypted_zip_is_refused(own: OwnCity, name: str, driver: str) -> None:
+    path = zipped(own, name, driver)
+    patched(path, 6, 1)
+    error = refused(own, path)
+    assert error.what == "Datensatz quelle: orte.zip ist mit einem Kennwort verschlüsselt." and "ohne Kennwort" in error.remedy
+
+
+def test_what_only_gdal_can_unpack_is_read_by_gdal(own: OwnCity) -> None:
+    path = zipped(own, "orte.geojson", "GeoJSON")
+    patched(path, 8, 9)
+    with opened(minimal("quelle", {"kind": "ogr"}, [{"name": "name", "type": "string"}]), (path,), own.data, 10) as layer:
+        assert sum(batch.num_rows for batch in layer.batches) == 3
+    patched(path, 8, 97)
+    assert "orte.zip/orte.geojson ist nicht lesbar" in refused(own, path).what
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("orte.gpkg", "GPKG"), ("orte.gml", "GML"), ("orte.shp", "ESRI Shapefile"), ("orte.tab", "MapInfo File")]
+)
+def test_a_zip_that_must_be_unpacked_and_cannot_be_is_refused(own: OwnCity, name: str, driver: str) -> None:
+    path = zipped(own, name, driver)
+    patched(path, 8, 9)
+    error = refused(own, path)
+    assert "orte.zip ist auf eine Art gepackt, die nicht gelesen wird" in error.what and "Methode Deflate" in error.remedy
+
+
+def test_a_zip_with_damaged_content_is_refused(own: OwnCity) -> None:
+    path = zipped(own, "orte.gpkg", "GPKG")
+    with zipfile.ZipFile(path) as archive:
+        start = 30 + len(archive.infolist()[0].filename)
+    content = bytearray(path.read_bytes())
+    content[start : start + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    assert "ist kein lesbares ZIP" in refused(own, path).what
 
 
 def test_a_virtual_table_of_sqlite_is_no_layer(own: OwnCity, secret: Path) -> None:
@@ -220,7 +321,7 @@ def test_a_grid_that_names_others_is_refused(own: OwnCity, listener: Listener, t
         f"<WCS_GDAL><ServiceURL>{listener.url}/wcs?</ServiceURL><CoverageName>x</CoverageName></WCS_GDAL>",
         f"<!-- {'x' * (2 << 20)} -->{raster_vrt(tmp_path / 'geheim.tif')}",
     ):
-        for suffix in (".tif", ".asc", ".img", ".jp2", ".vrt"):
+        for suffix in (*drivers.RASTERS, ".vrt"):
             path = own.data / f"tiefe{suffix}"
             path.write_text(text)
             with pytest.raises(SourceError):
@@ -274,3 +375,37 @@ def test_the_formats_that_are_read(own: OwnCity, name: str, driver: str) -> None
     contract = minimal("quelle", {"kind": "ogr", "location": str(path)}, fields)
     with opened(contract, (path,), own.data, 10) as layer:
         assert sum(batch.num_rows for batch in layer.batches) == 3
+
+
+@pytest.mark.parametrize("suffix", list(drivers.RASTERS))
+def test_the_grids_that_are_read(own: OwnCity, tmp_path: Path, suffix: str) -> None:
+    values = np.arange(1, 2401, dtype=np.uint16).reshape(40, 60)
+    plain, path = tmp_path / "plain.tif", own.data / f"tiefe{suffix}"
+    profile = {"driver": "GTiff", "width": 60, "height": 40, "count": 1, "dtype": "uint16", "crs": "EPSG:25832"}
+    with rasterio.open(plain, "w", **profile, transform=from_origin(380000, 5700000, 2, 2)) as grid:
+        grid.write(values, 1)
+    options = {"QUALITY": "100", "REVERSIBLE": "YES"} if suffix == ".jp2" else {}
+    rasterio.shutil.copy(plain, path, driver=drivers.RASTERS[suffix], **options)
+    made = convert(minimal("tiefe", {"kind": "raster", "location": str(path), "crs": "EPSG:25832"}), path, tmp_path / "files")
+    with rasterio.open(made.path) as grid:
+        assert np.array_equal(grid.read(1), values) and grid.transform == from_origin(380000, 5700000, 2, 2)
+    name = "GeoTIFF" if suffix.startswith(".tif") else suffix[1:].upper()
+    (row,) = [line for line in (ROOT / "docs/contracts.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `raster` |")]
+    assert name in row and all(name in text for text in drivers.FORMATS)
+
+
+@pytest.mark.parametrize("order", ["rows from north", "rows from south", "columns from south"])
+def test_the_points_of_an_xyz_may_come_in_any_order(own: OwnCity, tmp_path: Path, order: str) -> None:
+    values = np.arange(600 * 3, dtype=np.float32).reshape(600, 3) / 10
+    points = [(380001 + 2 * column, 5699999 - 2 * row, values[row, column]) for row in range(600) for column in range(3)]
+    if order == "rows from south":
+        points.sort(key=lambda point: (point[1], point[0]))
+    elif order == "columns from south":
+        points.sort()
+    path = own.data / "dgm.xyz"
+    path.write_text("".join(f"{x} {y} {z:.1f}\n" for x, y, z in points))
+    assert own.init(path).values["source"]["crs"] == "EPSG:25832"
+    made = convert(minimal("dgm", {"kind": "raster", "location": str(path), "crs": "EPSG:25832"}), path, tmp_path / "files")
+    assert made.facts.bounds == (380000, 5698800, 380006, 5700000) and made.facts.pixel == (2, 2)
+    with rasterio.open(made.path) as grid:
+        assert np.allclose(grid.read(1), values) and grid.transform == from_origin(380000, 5700000, 2, 2)

@@ -48,7 +48,10 @@ def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         sources = "".join(f". {ROOT}/bin/{name}.sh; " for name in ("say", "packages", "python"))
         search = path if path is not None else os.environ["PATH"]
         return subprocess.run(
-            ["/bin/sh", "-euc", f"ROOT={tmp_path}/root LOG={tmp_path}/log; {sources}{text}"],
+            [
+                *("/usr/bin/env", "--default-signal=HUP,INT,TERM"),  # a shell cannot trap what was ignored when it began (nohup)
+                *("/bin/sh", "-euc", f"ROOT={tmp_path}/root LOG={tmp_path}/log; {sources}{text}"),
+            ],
             cwd=tmp_path,
             env={"PATH": f"{tmp_path}/bin:{search}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "LANG": "en_US.UTF-8", **env},
             stdin=subprocess.DEVNULL,
