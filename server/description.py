@@ -24,6 +24,7 @@ from stadtgrund.catalog.collection import Collection
 from stadtgrund.catalog.contract import Role
 from stadtgrund.crs import CRS84_URI
 
+_WEB = ("https://", "http://")
 _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
 _GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 
@@ -109,7 +110,7 @@ def _each_link(kind: _Kind, base_url: str, german: bool) -> Iterator[Link]:
     if address:
         yield link("license", "html", title, title, address)
     name, address = kind.contact
-    if address.startswith(("https://", "http://")):
+    if address.startswith(_WEB):
         yield link("author", "html", name, name, address)
     if kind.drawn:
         style = {"type": "application/vnd.mapbox.style+json", "title": "MapLibre", "href": f"{base_url}/styles/{_ID.decode()}"}
@@ -160,7 +161,10 @@ def _extent(published: Published) -> dict[str, Any]:
 
 
 def _contacts(collection: Collection) -> list[dict[str, Any]]:
-    """Return the offices that answer, as OGC API Records has contacts, with roles of ISO 19115; a contract names no person."""
+    """Return the offices that answer, as OGC API Records has contacts, with roles of ISO 19115; a contract names no person.
+
+    Telephones are left out: one may be a person's own.
+    """
     roles: dict[Role, list[str]] = {}
     for role, name in ((collection.owner, "owner"), (collection.contact, "pointOfContact")):
         if role:
@@ -169,6 +173,7 @@ def _contacts(collection: Collection) -> list[dict[str, Any]]:
         {
             "organization": ", ".join(filter(None, (role.organisation, role.unit))),
             **({"emails": [{"value": role.email}]} if role.email else {}),
+            **({"links": [{"rel": "about", "type": MEDIA["html"], "href": role.url}]} if (role.url or "").startswith(_WEB) else {}),
             "roles": names,
         }
         for role, names in roles.items()

@@ -174,13 +174,16 @@ class Profile:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            for step in (self.connections.settle, self.refresh):
+            for step, failed in (
+                (self.connections.settle, "connections could not be given back"),
+                (self.refresh, "the state could not be read"),
+            ):
                 try:
                     await step()
                 except (psycopg.Error, TransientError) as error:
-                    log.warning("%s: the state could not be read: %s", self.name, error)
+                    log.warning("%s: %s: %s", self.name, failed, error)
                 except Exception:  # nobody waits for this task: whatever ended it, what is withdrawn would stay listed
-                    log.exception("%s: the state could not be read", self.name)
+                    log.exception("%s: %s", self.name, failed)
 
     async def close(self) -> None:
         """End polling and give the connections back."""

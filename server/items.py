@@ -125,21 +125,24 @@ class Items:
             body = await asyncio.to_thread(tables.csv_of, b"[" + page.body + b"]", query)
             name = f'attachment; filename="{published.collection.id}.csv"'
             return Answer(200, body, _TYPES[form], (*headers, ("content-disposition", name)))
-        document = {
-            "type": "FeatureCollection",
-            **({"numberMatched": matched} if matched is not None else {}),
-            "numberReturned": page.returned,
-            "links": shown,
-            "timeStamp": stamp,
-            **_crs(query),
-            "features": tables.exact(b"[" + page.body + b"]"),
-            "collection": published.collection,
-            "limit": query.limit,
-            "words": call.query.get("q", ""),
-        }
         template = "collections/items/index.html"
-        body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document, call.query)
-        return Answer(200, body, _TYPES[form], headers)
+
+        def rendered() -> bytes:
+            document = {
+                "type": "FeatureCollection",
+                **({"numberMatched": matched} if matched is not None else {}),
+                "numberReturned": page.returned,
+                "links": shown,
+                "timeStamp": stamp,
+                **_crs(query),
+                "features": tables.exact(b"[" + page.body + b"]"),
+                "collection": published.collection,
+                "limit": query.limit,
+                "words": call.query.get("q", ""),
+            }
+            return self.pages.render(template, call.snapshot, call.language, document, call.query)
+
+        return Answer(200, await asyncio.to_thread(rendered), _TYPES[form], headers)
 
     async def item(self, call: Call) -> Answer:
         """`/collections/{dataset}/items/{fid}`."""
@@ -174,12 +177,15 @@ class Items:
         headers = (*headers, *links.header_of(found))
         if form == "csv":
             query = FeatureQuery(relation=published.relation, limit=1, properties=properties, crs=crs, skip_geometry=skip_geometry)
-            return Answer(200, tables.csv_of(b"[" + item.body + b"]", query), _TYPES[form], headers)
-        feature = tables.exact(item.body)
-        place = None if skip_geometry else coordinates(feature["geometry"], crs)
-        document = {**feature, "links": found, "timeStamp": stamp, "collection": published.collection, "place": place}
-        body = self.pages.render("collections/items/item.html", call.snapshot, call.language, document, call.query)
-        return Answer(200, body, _TYPES[form], headers)
+            return Answer(200, await asyncio.to_thread(tables.csv_of, b"[" + item.body + b"]", query), _TYPES[form], headers)
+
+        def rendered() -> bytes:
+            feature = tables.exact(item.body)
+            place = None if skip_geometry else coordinates(feature["geometry"], crs)
+            document = {**feature, "links": found, "timeStamp": stamp, "collection": published.collection, "place": place}
+            return self.pages.render("collections/items/item.html", call.snapshot, call.language, document, call.query)
+
+        return Answer(200, await asyncio.to_thread(rendered), _TYPES[form], headers)
 
 
 def _crs(query: FeatureQuery) -> dict[str, object]:

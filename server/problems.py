@@ -62,6 +62,8 @@ class NotSatisfiable(UsageError):
 class FileMissing(StadtgrundError):
     """A file that the database names is not on disk: it is there again after the next load."""
 
+    retry_after_s = 3600
+
 
 _SECRET = re.compile(r"key|token|auth|secret|passw|credential", re.IGNORECASE)
 
@@ -164,7 +166,9 @@ def problem(error: Exception, path: str, request_id: str | None = None) -> tuple
     elif isinstance(error, InvalidFilter | InvalidCursor):
         document["parameter"] = "filter" if isinstance(error, InvalidFilter) else "cursor"
     if row.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("retry-after", str(error.retry_after_s if isinstance(error, TransientError) else TransientError.retry_after_s)))
+        headers.append(
+            ("retry-after", str(error.retry_after_s if isinstance(error, TransientError | FileMissing) else TransientError.retry_after_s))
+        )
     if row.status == HTTPStatus.UNAUTHORIZED:
         headers.append(("www-authenticate", 'Basic realm="Stadtgrund", charset="UTF-8"'))
     if isinstance(error, MethodNotAllowed):

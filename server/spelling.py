@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["crs_code", "spell_crs", "spell_day", "spell_number", "spell_value"]
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -49,11 +49,11 @@ def spell_day(text: str | None, language: str) -> str:
 def spell_value(value: Any, field: CollectionField, language: str) -> str:
     """Return the value of an attribute.
 
-    Whole numbers without a unit are years, numbers and codes more often than amounts: they are not grouped.
+    Whole numbers without a unit are years, numbers and codes more often than amounts: they are not grouped, whatever their type.
     """
     match field.type:
         case "integer" | "number" | "decimal":
-            return spell_number(value, language, grouped=field.type != "integer" or field.unit is not None)
+            return spell_number(value, language, grouped=field.unit is not None or not _is_whole(value))
         case "date":
             return spell_day(str(value), language)
         case "datetime":
@@ -85,8 +85,14 @@ def _name(srid: int) -> str:
         return ""
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
 def _in_berlin(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(BERLIN)
+    """Return a moment in Berlin; in UTC where Berlin went by the sun, whose zone nobody knows (before April 1893)."""
+    moment = datetime.fromisoformat(text).astimezone(BERLIN)
+    return moment.astimezone(UTC) if moment.tzname() == "LMT" else moment
 
 
 def _day(day: date, language: str) -> str:
@@ -99,5 +105,7 @@ def _moment(text: str, language: str) -> str:
     except (ValueError, OverflowError):
         return text
     clock = moment.time().isoformat("auto" if moment.second or moment.microsecond else "minutes")
+    if moment.microsecond:
+        clock = clock.rstrip("0")
     zone = moment.tzname() or ""
     return f"{_day(moment.date(), language)} {clock} {_ZONES.get(zone, zone) if language == 'de' else zone}"

@@ -25,8 +25,8 @@ GERMAN: dict[str, str] = {
     "Conformance": "Konformität",
     "Contact": "Auskunft",
     "Coordinates": "Koordinaten",
-    "Coordinates of the answer: CRS84 unless told; the dataset's page lists the others.": (
-        "Koordinaten der Antwort: CRS84, wenn nichts gesagt ist; die Seite des Datensatzes nennt die anderen."
+    "Coordinates of the answer: CRS84 unless told, with heights CRS84h; the dataset's page lists the others.": (
+        "Koordinaten der Antwort: CRS84, mit Höhen CRS84h, wenn nichts gesagt ist; die Seite des Datensatzes nennt die anderen."
     ),
     "Copied": "Kopiert",
     "Copy": "Kopieren",

@@ -152,11 +152,12 @@ class _Work:
             steps.append(
                 self._say(
                     "Große Ebenen ganz: Vektorlayer hinzufügen, Quelltyp „Protokoll: HTTP(S)“, mit der Adresse der Datei unten. "
-                    "Auch aus ihr kommt nur über das Netz, was zu sehen ist.",
+                    "Auch aus ihr kommt nur über das Netz, was zu sehen ist. Nach einer neuen Version den Layer neu laden.",
                     "Large layers as a whole: Add Vector Layer, source type “Protocol: HTTP(S)”, with the address of the file below. "
-                    "From it, too, only what is seen comes over the net.",
+                    "From it, too, only what is seen comes over the net. Reload the layer after a new version was published.",
                 )
             )
+            steps += self._authentication()
             snippets.append(Snippet(self._say("Adresse der Datei (FlatGeobuf)", "Address of the file (FlatGeobuf)"), self._file("fgb")))
         if self.collection.tiles and self._drawn:
             low, high = self.collection.tiles.zoom
@@ -184,9 +185,14 @@ class _Work:
             )
             yield Snippet(title, f"read -rs {KEY} && export {KEY}")
 
+    @property
+    def _authorised(self) -> str:
+        """Return the option by which curl sends the key."""
+        return f'--header "Authorization: Bearer ${KEY}" ' if self.key else ""
+
     def curl(self) -> Tool:
         """Return requests by curl."""
-        sent = f'--header "Authorization: Bearer ${KEY}" ' if self.key else ""
+        sent = self._authorised
         snippets = [
             *self._store_key(),
             Snippet(
@@ -295,23 +301,25 @@ class _Work:
         """Return commands of GDAL."""
         source = f"{_shell(f'OAPIF:{self.base_url}')} {self._id}"
         sent = f' --config GDAL_HTTP_HEADERS "Authorization: Bearer ${KEY}"' if self.key else ""
+        # One request: reading the file piece by piece would mix two versions when one is published meanwhile.
+        whole = f'curl {self._authorised}--location --output {self._id}.gpkg "{self._file("gpkg")}"'
+        steps = []
         snippets = [
             *self._store_key(),
             Snippet(self._say("Was ist darin?", "What is in it?"), f"ogrinfo -so {source}{sent}"),
-            Snippet(
-                self._say("Alles als GeoPackage, aus der fertigen Datei", "All of it as a GeoPackage, from the file"),
-                f"ogr2ogr -f GPKG {self._id}.gpkg {_shell(f'/vsicurl/{self._file("gpkg")}')} {self._id}{sent}",
-            ),
+            Snippet(self._say("Alles als GeoPackage", "All of it as a GeoPackage"), whole),
         ]
         if self.named.condition:
             name = f"{self._id}_{self._say('auswahl', 'selection')}.gpkg"
             chosen = f"ogr2ogr -f GPKG {name} {source} -oo PAGE_SIZE={_PAGE} -where {_shell(self.named.condition)}{sent}"
             snippets.append(Snippet(self._say("Gefiltert", "Filtered"), chosen))
-        page = self._say(
-            "PAGE_SIZE gehört dazu: Ohne sie fragt GDAL zehn Objekte je Anfrage.",
-            "PAGE_SIZE belongs to it: without it GDAL asks for ten features a request.",
-        )
-        return Tool("GDAL", (page,), tuple(snippets))
+            steps.append(
+                self._say(
+                    "PAGE_SIZE gehört dazu: Ohne sie fragt GDAL zehn Objekte je Anfrage.",
+                    "PAGE_SIZE belongs to it: without it GDAL asks for ten features a request.",
+                )
+            )
+        return Tool("GDAL", tuple(steps), tuple(snippets))
 
     def grid(self, address: str) -> Iterator[Tool]:
         """Yield the tools for a file of a grid."""
@@ -325,8 +333,7 @@ class _Work:
             *self._authentication(),
         )
         yield Tool("QGIS", steps, (Snippet("URL", address),))
-        authorised = f'--header "Authorization: Bearer ${KEY}" ' if self.key else ""
-        whole = f'curl {authorised}--output {self._id}.tif "{address}"'
+        whole = f'curl {self._authorised}--output {self._id}.tif "{address}"'
         yield Tool("curl", (), (*self._store_key(), Snippet(self._say("Die Datei als Ganzes", "The file as a whole"), whole)))
         opened = f"grid = rasterio.open({_string(remote)})"
         lines = ["import rasterio", "", opened, "print(grid.profile)"]

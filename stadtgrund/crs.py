@@ -98,6 +98,11 @@ class BBox:
     crs: Crs = CRS84
     heights: tuple[float, float] | None = None
 
+    def __repr__(self) -> str:
+        """Name the heights only where there are some: open cursors hold a digest of this text (`query/cursor.py`)."""
+        heights = f", heights={self.heights!r}" if self.heights else ""
+        return f"BBox(xmin={self.xmin!r}, ymin={self.ymin!r}, xmax={self.xmax!r}, ymax={self.ymax!r}, crs={self.crs!r}{heights})"
+
     def as_tuple(self) -> tuple[float, float, float, float]:
         """Return (xmin, ymin, xmax, ymax)."""
         return self.xmin, self.ymin, self.xmax, self.ymax

@@ -88,4 +88,4 @@ def _wkt(geometries: list[str] | list[bytes | None], digits: int) -> list[str]:
     as_text = [None if text == "null" else text for text in geometries]
     is_json = any(isinstance(text, str) for text in as_text)
     shapes = shapely.from_geojson(as_text) if is_json else shapely.from_wkb(as_text)
-    return [text or "" for text in shapely.to_wkt(shapes, rounding_precision=digits, trim=True)]
+    return csv_text.wkt(shapes, digits)

@@ -5,11 +5,12 @@ An attribute that has the name of one of these two is called `id_`, `geometry_`;
 
 from __future__ import annotations
 
-__all__ = ["attributes", "geometries", "head", "lines", "parse"]
+__all__ = ["attributes", "geometries", "head", "lines", "parse", "wkt"]
 
 import csv
 import io
 import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ import shapely
 from stadtgrund.query.relation import Relation
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ZEROS = re.compile(r"\.?0+(?=[ ,)])")
+"""The end of a number with decimals that says nothing."""
+_MINUS_ZERO = re.compile(r"-0(?=[ ,)])")
 
 
 class _Number(str):
@@ -67,7 +71,22 @@ def _plain(value: Any) -> Any:
 def geometries(features: Iterable[Any], digits: int) -> list[str]:
     """Return the geometries of parsed features as WKT, "" where there is none."""
     found = [shapely.geometry.shape(_plain(feature["geometry"])) if feature["geometry"] else None for feature in features]
-    return [text or "" for text in shapely.to_wkt(found, rounding_precision=digits, trim=True)]
+    return wkt(found, digits)
+
+
+def wkt(geometries: Sequence[shapely.Geometry | None], digits: int) -> list[str]:
+    """Return geometries as WKT with `digits` decimals (at least one) and no exponents, "" where there is none."""
+    texts = shapely.to_wkt(geometries, rounding_precision=digits, trim=True)
+    return [
+        _written_out(each, digits) if text and ("e" in text or "-0" in text) else text or ""
+        for each, text in zip(geometries, texts, strict=True)
+    ]
+
+
+def _written_out(geometry: shapely.Geometry | None, digits: int) -> str:
+    """Return WKT without exponents and minus zero, which GEOS trims the smallest numbers to; it takes ten times as long."""
+    text = shapely.to_wkt(geometry, rounding_precision=digits, trim=False) or ""
+    return _MINUS_ZERO.sub("0", _ZEROS.sub("", text))
 
 
 def attributes(relation: Relation, wanted: Collection[str] | None) -> list[str]:

@@ -295,6 +295,7 @@ def statements(document: Any) -> Iterator[str]:
         )
     for contact in document.get("contacts", []):
         yield from (contact["organization"], *(email["value"] for email in contact.get("emails", [])))
+        yield from (link["href"] for link in contact.get("links", []))
 
 
 def spelled(value: Any) -> str:

@@ -22,9 +22,9 @@ from support.postgis import Server, environment
 from support.served import free_port, running
 
 from etl import pipeline
-from server.usage import KEY, example
+from server.usage import KEY, Example, example, usage
 from stadtgrund.catalog import registry
-from stadtgrund.catalog.collection import Collection
+from stadtgrund.catalog.collection import Collection, CollectionGeometry
 from stadtgrund.store import api_keys
 
 REMOTE = """\
@@ -127,6 +127,7 @@ def test_javascript(codes: dict[str, list[str]], dataset: str, own_key: str | No
 def test_gdal(codes: dict[str, list[str]], dataset: str, own_key: str | None, tmp_path: Path) -> None:
     told, whole, chosen = codes["GDAL"]
     assert f"Layer name: {dataset}" in ran(["sh", "-c", told], tmp_path, own_key)
+    assert whole.startswith("curl ") and whole.endswith(f'/collections/{dataset}/files/{dataset}.gpkg"')  # one request: one version
     ran(["sh", "-c", whole], tmp_path, own_key)
     ran(["sh", "-c", chosen], tmp_path, own_key)
     assert len(geopandas.read_file(tmp_path / f"{dataset}.gpkg")) == COUNTS[dataset]
@@ -159,6 +160,21 @@ def test_qgis(codes: dict[str, list[str]], dataset: str, good_api: str, tmp_path
 def test_with_a_key_qgis_is_told_where_it_goes(good_api: str, key: str) -> None:
     page = httpx.get(f"{good_api}/collections/leitungen?f=html", headers={"X-API-Key": key}, trust_env=False).text
     assert "eine Konfiguration „Basic“ anlegen" in page and key not in page
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_at_the_file_qgis_is_told_of_the_key_and_of_new_versions(keyed: bool) -> None:
+    qgis = usage(drawn(("name", "string")), "http://x", "de", Example(), key=keyed, files={})[0]
+    ((place, told),) = [(place, step) for place, step in enumerate(qgis.steps) if "Protokoll: HTTP(S)" in step]
+    assert told.endswith("Nach einer neuen Version den Layer neu laden.")
+    assert ["„Basic“ anlegen" in step for step in qgis.steps[place + 1 : place + 2]] == ([True] if keyed else [])
+
+
+@pytest.mark.parametrize(("condition", "told"), [("name = 'x'", 1), (None, 0)])
+def test_gdal_is_told_of_the_page_size_where_a_snippet_has_it(condition: str | None, told: int) -> None:
+    gdal = usage(collection(("name", "string")), "http://x", "de", Example("1", condition), key=False, files={})[-1]
+    assert (gdal.name, len(gdal.steps)) == ("GDAL", told)
+    assert told == sum("PAGE_SIZE" in snippet.code for snippet in gdal.snippets)
 
 
 GRIDS = ["tiefe", "bunker"]
@@ -240,6 +256,11 @@ def test_qgis_of_a_raster(grids: tuple[str, str], tmp_path: Path) -> None:
     runtime.mkdir(mode=0o700)
     command = ["env", "-u", "PYTHONPATH", "QT_QPA_PLATFORM=offscreen", f"XDG_RUNTIME_DIR={runtime}", "/usr/bin/python3", "-c", QGIS_RASTER]
     assert "True 200 300" in ran([*command, address], tmp_path, None)
+
+
+def drawn(*fields: tuple[str, str]) -> Collection:
+    """Return a layer of points with these fields."""
+    return collection(*fields).model_copy(update={"geometry": CollectionGeometry(type="Point", srid=25832)})
 
 
 def collection(*fields: tuple[str, str]) -> Collection:

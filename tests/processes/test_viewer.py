@@ -57,14 +57,14 @@ def test_no_fault_no_other_host_nothing_that_shuts_people_out(seen: dict[str, An
     assert seen["title"] == "Teststadt: Planungskarte" and seen["who"] == "öffentliche Sicht"
 
 
-def test_years_are_not_amounts(tmp_path: Path) -> None:
-    """Four digits of a whole number without a unit stand together."""
+def test_years_and_codes_are_not_amounts(tmp_path: Path) -> None:
+    """The digits of a whole number without a unit stand together."""
     whole, metres, real = {"type": ["integer", "null"]}, {"type": "integer", "x-ogc-unit": "m"}, {"type": ["number", "null"]}
-    asked = json.dumps([[1984, whole], [77000, whole], [1413, metres], [1413.5, real], [0.5, real]])
+    asked = json.dumps([[1984, whole], [44135, whole], [44135, real], [1413, metres], [1413.5, real], [0.5, real]])
     module = (FOLDER.parent.parent / "server" / "viewer" / "static" / "dom.js").as_uri()
     program = f"import {{ show }} from '{module}'; console.log(JSON.stringify({asked}.map(([value, schema]) => show(value, schema))))"
     told = subprocess.run(["node", "--input-type=module", "-e", program], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert json.loads(told.stdout) == ["1984", "77.000", "1.413", "1.413,5", "0,5"]
+    assert json.loads(told.stdout) == ["1984", "44135", "44135", "1.413", "1.413,5", "0,5"]
 
 
 def test_all_is_asked_in_german(seen: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import shapely
 from query.city import Published
 
 from stadtgrund.query import csv_text
@@ -30,6 +31,21 @@ def test_an_attribute_that_is_the_id_is_there_once(city: Published) -> None:
     assert csv_text.attributes(called_id, None) == [column.name for column in proben.columns[1:]]
     assert csv_text.attributes(replace(called_id, id_field=None), {"id"}) == ["id"]
     assert csv_text.attributes(proben, None) == [column.name for column in proben.columns]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "digits", "text"),
+    [
+        ("LINESTRING (1e-8 -1e-9, 7.1 51.5)", 8, "LINESTRING (0.00000001 0, 7.1 51.5)"),
+        ("POINT Z (-0.00001 100 -0.0)", 8, "POINT Z (-0.00001 100 0)"),
+        ("POLYGON ((360000 5700000, 360000.1204 5700010.1, 360100 5700000, 360000 5700000))", 3, None),
+        ("POINT EMPTY", 8, "POINT EMPTY"),
+    ],
+)
+def test_coordinates_as_the_answer_writes_them(geometry: str, digits: int, text: str | None) -> None:
+    """Without exponents, zeros that say nothing and minus zero."""
+    wanted = text or geometry.replace(".1204", ".12")
+    assert csv_text.wkt([shapely.from_wkt(geometry), None], digits) == [wanted, ""]
 
 
 def test_numbers_inside_json_keep_their_digits() -> None:

@@ -15,6 +15,7 @@ from support.rows import publish_rows
 from stadtgrund.crs import BBox
 from stadtgrund.errors import InvalidCursor, InvalidParameter
 from stadtgrund.query import Cursor, FeatureQuery, SortKey, cql2, items, parse_sortby
+from stadtgrund.query.cursor import fingerprint
 from stadtgrund.query.interval import Interval
 
 SORTABLES = [*PROBEN["sortables"], "nummer"]
@@ -171,6 +172,15 @@ def test_cursor_of_another_query_is_refused(city: Published, change: dict[str, A
         Cursor.decode(token, FeatureQuery(**{"relation": relation, "limit": 10, "sortby": (SortKey("art"),), **change}))
     resized = FeatureQuery(relation=relation, limit=99, sortby=(SortKey("art"),), properties=("art",), skip_geometry=True)
     assert Cursor.decode(token, resized).before == 20
+
+
+def test_the_fingerprint_of_a_box_is_the_one_of_open_cursors(city: Published) -> None:
+    """Heights are in it where there are some; without them the digest stays, over updates of the server, too."""
+    flat, low, high = (
+        fingerprint(FeatureQuery(relation=city.relation("proben"), limit=10, bbox=BBox(7, 51, 8, 52, heights=heights)))
+        for heights in (None, (0.0, 1.0), (0.0, 2.0))
+    )
+    assert flat.hex() == "35643fd0e77abb0c" and len({flat, low, high}) == 3
 
 
 @pytest.mark.parametrize("values", [("x", "1"), (None, "y"), (), ("1", "1", "1"), (True, None), ("1e400", None), (["1"], None)])

@@ -156,9 +156,19 @@ def test_a_dataset_that_is_withdrawn_is_unknown(own: tuple[Client, Database, reg
     assert client.get("/collections/masten").status_code == 404
 
 
-@pytest.mark.parametrize("step", ["server.host.Connections.settle", "server.host.Profile.refresh"])
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("server.host.Connections.settle", "open: connections could not be given back"),
+        ("server.host.Profile.refresh", "open: the state could not be read"),
+    ],
+)
 def test_polling_goes_on_whatever_broke(
-    own: tuple[Client, Database, registry.Deployment], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
+    own: tuple[Client, Database, registry.Deployment],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+    told: str,
 ) -> None:
     client, db, deployment = own
     assert len(client.json("/collections")["collections"]) == 1
@@ -173,7 +183,7 @@ def test_polling_goes_on_whatever_broke(
         assert failed.wait(20)
     withdraw(db, deployment, deployment.contract("masten"))
     soon(lambda: client.json("/collections")["collections"], [], 10)
-    assert "nobody foresaw this" in caplog.text
+    assert "nobody foresaw this" in caplog.text and told in caplog.text
 
 
 def test_a_collection_that_cannot_be_read_is_left_out_and_the_others_stay_current(

@@ -119,6 +119,8 @@ def test_the_start_page_has_three_doors(client: Client) -> None:
     developer = client.get("/start/entwicklung").text
     for address in re.findall(r'curl "([^"]+)"', developer):
         assert client.get(address.replace("&amp;", "&")).status_code == 200, address
+    for language in ("de", "en"):
+        assert "CRS84h" in client.get(f"/start/entwicklung?lang={language}").text
 
 
 @contextmanager
@@ -175,6 +177,28 @@ def test_who_answers_for_a_collection(client: Client) -> None:
     page = client.get("/collections/masten?f=html&lang=de").text
     assert "Verantwortlich Stadt Teststadt, Amt 62 Auskunft Stadt Teststadt, Geodaten, geodaten@example.org" in plain(page)
     assert '<a href="mailto:geodaten@example.org">' in page
+
+
+def test_an_office_is_reached_by_its_address(server: Server, db: Database, tmp_path: Path) -> None:
+    """http and https only, and no telephone."""
+    roles = {
+        "owner": {"organisation": "Amt 62", "url": "ftp://example.org/62"},
+        "contact": {"organisation": "Geodaten", "url": "https://example.org/geo", "phone": "0201 88-0"},
+    }
+    folder = write_deployment(tmp_path / "teststadt", checked(contract_of(MASTEN, responsibility=roles)))
+    publish_rows(db, registry.read(folder, folder / "data"), "masten", POLES[:1])
+    with served(server, db, folder) as client:
+        assert client.json("/collections/masten")["contacts"] == [
+            {"organization": "Amt 62", "roles": ["owner"]},
+            {
+                "organization": "Geodaten",
+                "links": [{"rel": "about", "type": "text/html", "href": "https://example.org/geo"}],
+                "roles": ["pointOfContact"],
+            },
+        ]
+        page = client.get("/collections/masten?f=html").text
+    assert 'Geodaten, <a href="https://example.org/geo">https://example.org/geo</a></dd>' in page
+    assert "ftp://" not in page and "0201" not in page
 
 
 def test_days_and_numbers_of_pages(client: Client) -> None:

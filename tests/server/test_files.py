@@ -162,7 +162,7 @@ def test_a_file_that_is_gone_is_a_503_that_names_no_path(grids: Client, module_d
     finally:
         aside.rename(path)
     assert response.status_code == 503 and "v1" not in response.text and str(path.parent) not in response.text
-    assert response.headers["content-type"] == "application/problem+json" and "retry-after" in response.headers
+    assert response.headers["content-type"] == "application/problem+json" and response.headers["retry-after"] == "3600"
     assert response.json()["detail"].startswith("The server does not have this file at the moment")
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "bunker__v1.tif" in line.getMessage() and "stadtgrund load bunker" in line.getMessage() and not line.exc_info

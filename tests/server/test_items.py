@@ -4,10 +4,15 @@ import csv
 import io
 import json
 import re
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.deployment import MASTEN
+
+from server import tables
+from server.coordinates import coordinates
 
 from .conftest import AREAS, FIGURES, POLES, Client
 
@@ -330,6 +335,26 @@ def test_coordinates_of_an_item(client: Client) -> None:
     assert "MULTIPOLYGON (((360000 5700000, " in area
     for url in (f"{ITEMS}/24?f=html", f"{ITEMS}/7?f=html&skipGeometry=true", "/collections/zahlen/items/01-2020?f=html"):
         assert "Koordinaten" not in client.get(url).text
+
+
+@pytest.mark.parametrize("url", [f"{ITEMS}/7?f=html", f"{ITEMS}?f=html", f"{ITEMS}/7?f=csv"])
+def test_the_event_loop_goes_on_while_a_page_is_made(client: Client, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    threads = []
+
+    def noted(made: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            threads.append(threading.current_thread())
+            return made(*given)
+
+        return call
+
+    monkeypatch.setattr("server.tables.exact", noted(tables.exact))
+    monkeypatch.setattr("server.tables.csv_of", noted(tables.csv_of))
+    monkeypatch.setattr("server.items.coordinates", noted(coordinates))
+    pages = client.app.items.pages
+    monkeypatch.setattr(pages, "render", noted(pages.render))
+    assert client.get(url).status_code == 200
+    assert threads and client.thread not in threads
 
 
 def test_coordinates_of_many_vertices_are_left_to_the_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def renamed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """`masten` and a closed layer, both with former names, below a path prefix."""
     folder = write_deployment(
         tmp_path_factory.mktemp("renamed") / "teststadt",
-        checked(contract_of(MASTEN, identifiers=["ms:masten", "lichtmast"])),
+        checked(contract_of(MASTEN, identifiers=["ms:masten", "lichtmast", "alt/masten"])),
         checked(contract_of(CLOSED, identifiers=["altgeheim"]), "security_critical"),
     )
     db = server.clone()
@@ -82,4 +82,5 @@ def test_a_present_id_and_other_paths_are_not_redirected(renamed: Client) -> Non
     assert renamed.get("/collections/masten").status_code == 200
     assert renamed.get("/collections/masten/items/lichtmast").status_code == 404
     assert renamed.get("/collections/lichtmast/gibtesnicht").status_code == 404
+    assert renamed.get("/collections/alt%2Fmasten").status_code == 404  # docs/contracts.md
     assert renamed.request("POST", "/collections/lichtmast/items").status_code == 405

@@ -18,15 +18,15 @@ export const fault = (error) => el('p', { class: 'error', role: 'alert' }, error
 
 const dates = new Intl.DateTimeFormat('de-DE', { dateStyle: 'medium' });
 const numbers = new Intl.NumberFormat('de-DE', { maximumFractionDigits: 2 });
-const plain = new Intl.NumberFormat('de-DE', { useGrouping: 'min2' });
+const plain = new Intl.NumberFormat('de-DE', { useGrouping: false });
 
 export function show(value, schema = {}) {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'boolean') return value ? 'ja' : 'nein';
   const code = schema.oneOf?.find((each) => each.const === value);
   if (code?.title) return code.title;
-  // A whole number without a unit may be a year or a number of something, so that four digits stand together.
-  if (typeof value === 'number') return (schema['x-ogc-unit'] || [schema.type].flat().includes('number') ? numbers : plain).format(value);
+  // A whole number without a unit is a year, a number or a code more often than an amount, so that its digits stand together.
+  if (typeof value === 'number') return (schema['x-ogc-unit'] || !Number.isInteger(value) ? numbers : plain).format(value);
   if (schema.format === 'date' || schema.format === 'date-time') { const d = new Date(value); if (!isNaN(d)) return dates.format(d); }
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
