@@ -70,7 +70,9 @@ def _check(settings: Settings) -> None:
     City.read(settings.deployment.config)
     rules.read(settings.deployment.config)
     ViewerFile.read(settings.deployment.config)
-    if exposed := applied.exposed(context.database(), context.readable()):
+    exposed = applied.exposed(context.database(), context.readable())
+    context.check_again()  # the workers are copies of this process, and need no contracts
+    if exposed:
         raise SetupError(
             by_locale(
                 f"Die Verträge schließen, was die Datenbank noch öffentlich zeigt: {', '.join(exposed)}.",
