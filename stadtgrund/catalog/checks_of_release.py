@@ -20,8 +20,11 @@ from stadtgrund.errors import InvalidFilter, nearest
 from stadtgrund.identity import OPEN
 from stadtgrund.language import say
 
-CompileWhere = Callable[[str, Contract], object]
-"""Compiles a row filter of a contract, or raises InvalidFilter; query lies above, so the caller hands it in."""
+CompileWhere = Callable[[str, Contract], tuple[str, tuple[Any, ...]]]
+"""Form.where (CQL2 text) → SQL condition over the data table's columns with %s placeholders, and its values.
+
+Raises InvalidFilter. The compiler lies in `query`, above this layer: whoever checks, publishes, rolls back, withdraws or reconciles hands it in.
+"""
 
 _ROLES = {
     "owner": ("datenverantwortliche Stelle", "who answers for the data"),

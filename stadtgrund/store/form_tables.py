@@ -5,7 +5,7 @@ A `security_barrier` view instead of the table would lose the spatial index (170
 
 from __future__ import annotations
 
-__all__ = ["CompileWhere", "FormTable", "FormTables", "index", "relation_name"]
+__all__ = ["FormTable", "FormTables", "index", "relation_name"]
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog.access import FormSpec
+from stadtgrund.catalog.checks_of_release import CompileWhere
 from stadtgrund.catalog.collection import Extent
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.search import searched
@@ -26,12 +27,6 @@ from stadtgrund.store.measure import measure
 from stadtgrund.store.search_tables import SearchTable
 from stadtgrund.store.text_tables import TextTable
 from stadtgrund.store.tile_tables import TileTable
-
-CompileWhere = Callable[[str, Contract], tuple[str, tuple[Any, ...]]]
-"""Form.where (CQL2 text) → SQL condition over the data table's columns with %s placeholders, and its values.
-
-The compiler lies in `query`, above this layer: whoever calls `publish`, `rollback`, `withdraw` or `reconcile` hands it in.
-"""
 
 _NAME_LENGTH = 63
 

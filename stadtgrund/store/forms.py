@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog import access, recipe, resources
 from stadtgrund.catalog.access import FormSpec
+from stadtgrund.catalog.checks_of_release import CompileWhere
 from stadtgrund.catalog.collection import PREPARED, Collection, Extent, Facts, JoinFacts
 from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
@@ -28,7 +29,7 @@ from stadtgrund.identity import OPEN
 from stadtgrund.store import comments, releases, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.form_tables import CompileWhere, FormTable, FormTables
+from stadtgrund.store.form_tables import FormTable, FormTables
 from stadtgrund.store.loaded import Loaded, Shown, shown
 from stadtgrund.store.locks import patiently, take_publish_lock
 from stadtgrund.store.roles import PROFILES

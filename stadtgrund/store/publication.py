@@ -13,13 +13,13 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from stadtgrund.catalog.checks_of_release import CompileWhere
 from stadtgrund.catalog.collection import Extent, JoinFacts
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.store import form_tables, forms, tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.form_tables import CompileWhere
 from stadtgrund.store.forms import FormState
 from stadtgrund.store.loaded import Loaded
 from stadtgrund.store.locks import take_publish_lock

@@ -25,6 +25,7 @@ from typing import Any
 
 import psycopg
 
+from stadtgrund.catalog.checks_of_release import CompileWhere
 from stadtgrund.catalog.collection import Extent, JoinFacts
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
@@ -32,7 +33,6 @@ from stadtgrund.errors import LoadStopped, NotFound, by_locale
 from stadtgrund.store import forms, publication, releases, tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.form_tables import CompileWhere
 from stadtgrund.store.forms import FormState
 from stadtgrund.store.loaded import Loaded
 from stadtgrund.store.locks import take_publish_lock
