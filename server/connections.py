@@ -4,8 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Connections"]
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg_pool
 
@@ -15,7 +16,7 @@ from stadtgrund.errors import Busy, DatabaseUnavailable
 from stadtgrund.store.database import Database
 
 _DOWN_S = 0.7
-"""How long somebody waits for a connection while nobody has any: a database that answers gives it sooner."""
+"""How long somebody waits while nobody has a connection or gets one: a database that answers gives it sooner."""
 
 
 class Connections:
@@ -24,7 +25,8 @@ class Connections:
     def __init__(self, pools: Mapping[Cost, Pool]) -> None:
         self.pools = pools
         self._lendings = {cost: Lending(pool, BOUNDS[cost].waiting) for cost, pool in pools.items()}
-        self._lent = 0
+        self._lent = 0  # at this moment
+        self._served = 0  # ever
 
     @classmethod
     def of(cls, database: Database, profile: str, most: int) -> Connections:
@@ -47,19 +49,32 @@ class Connections:
         DatabaseUnavailable
             There is none, as the database does not answer.
         """
-        busy, lending = self._lent > 0, self._lendings[cost]
-        try:
-            connection = await lending.take(BOUNDS[cost].patience_s if busy else _DOWN_S)
-        except psycopg_pool.PoolTimeout as error:
-            if busy:
-                raise Busy(f"All database connections for {cost.value} requests are in use.") from error
-            raise DatabaseUnavailable("No connection.") from error
+        lending = self._lendings[cost]
+        connection = lending.ready() or await self._wait(lending, cost)
         self._lent += 1
+        self._served += 1
         try:
             yield connection
         finally:
             self._lent -= 1
             await lending.give(connection)
+
+    async def _wait(self, lending: Lending, cost: Cost) -> Connection:
+        taking = asyncio.create_task(lending.take(BOUNDS[cost].patience_s))
+        try:
+            while True:
+                served = self._served
+                await asyncio.wait({taking}, timeout=_DOWN_S)
+                if taking.done():
+                    return await taking
+                # One that comes back is nobody's until the next in the queue runs: that nobody has one now says nothing alone.
+                if not self._lent and self._served == served:
+                    raise DatabaseUnavailable("No connection.")
+        except psycopg_pool.PoolTimeout as error:
+            raise Busy(f"All database connections for {cost.value} requests are in use.") from error
+        except BaseException:
+            await _undo(taking, lending)
+            raise
 
     async def settle(self) -> None:
         """Give what waits for its next borrower back to the pools; to be called once a second."""
@@ -71,3 +86,10 @@ class Connections:
         await self.settle()
         for pool in self.pools.values():
             await pool.close()
+
+
+async def _undo(taking: asyncio.Task[Connection], lending: Lending) -> None:
+    """Let nobody wait any more, and give back what came in this very moment."""
+    taking.cancel()
+    with suppress(asyncio.CancelledError, psycopg_pool.PoolTimeout, Busy):
+        await lending.give(await taking)

@@ -27,6 +27,10 @@ class Lending:
         self._idle: list[Connection] = []
         self._waiting = 0
 
+    def ready(self) -> Connection | None:
+        """Return a connection that waits for its next borrower, if one does."""
+        return self._idle.pop() if self._idle else None
+
     async def take(self, timeout: float) -> Connection:
         """Return a connection.
 
@@ -37,8 +41,8 @@ class Lending:
         Busy
             As many as may wait do so already.
         """
-        if self._idle:
-            return self._idle.pop()
+        if connection := self.ready():
+            return connection
         if self._waiting >= self._most_waiting:
             raise Busy(f"{self._waiting} requests of this kind are waiting.")
         self._waiting += 1
