@@ -5,7 +5,7 @@ A `security_barrier` view instead of the table would lose the spatial index (170
 
 from __future__ import annotations
 
-__all__ = ["FormTable", "FormTables", "index", "relation_name"]
+__all__ = ["FormTable", "FormTables", "index", "relation_name", "stem_of"]
 
 import hashlib
 import json
@@ -24,11 +24,18 @@ from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.search import searched
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.store.measure import measure
+from stadtgrund.store.prepared import stem
 from stadtgrund.store.search_tables import SearchTable
 from stadtgrund.store.text_tables import TextTable
 from stadtgrund.store.tile_tables import TileTable
 
 _NAME_LENGTH = 63
+_ASIDE = "sg_new_"
+
+
+def stem_of(dataset: str) -> str:
+    """Return how the names of its tables begin while they are made aside."""
+    return stem(_ASIDE, dataset)
 
 
 def relation_name(dataset: str, form: str, version: int) -> str:
@@ -70,7 +77,7 @@ class FormTables:
     Parameters
     ----------
     connection : psycopg.Connection
-        Of the owner, in the transaction that holds the publish lock.
+        Of the owner; its session or transaction holds the publish lock.
     table : str or None
         The version's table in `data`; None of a grid.
     """
@@ -83,7 +90,7 @@ class FormTables:
         self._measured: dict[tuple[Any, ...], tuple[int, Extent]] = {}
 
     def get(self, contract: Contract, spec: FormSpec, text: Callable[[str], str | None]) -> FormTable:
-        """Return the form as it is when its definition has not changed, else made anew and noted in `meta.form`.
+        """Return the form as it is when its definition has not changed, else made anew; `note` it when it is to be shown.
 
         `text`: the quoted name of its rows → the query of its prepared features, or None.
         """
@@ -98,21 +105,24 @@ class FormTables:
             return replace(self._with_search(self._with_text(form, text, anew=False), contract, spec, definition), definition=definition)
         form = self._grid(spec) if self._table is None else self._rows(contract, spec, self._table)
         form = self._with_search(self._with_text(form, text, anew=True), contract, spec, definition)
+        return replace(form, definition=definition)
+
+    def note(self, form: FormTable) -> None:
+        """Write the form's row of `meta.form`."""
         self._connection.execute(
             "INSERT INTO meta.form (dataset, version, form, relation, definition, count, extent) VALUES (%s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (dataset, version, form) DO UPDATE SET relation = excluded.relation, definition = excluded.definition,"
-            " count = excluded.count, extent = excluded.extent",
+            " count = excluded.count, extent = excluded.extent WHERE meta.form.definition <> excluded.definition",
             (
                 self._dataset,
                 self._version,
                 form.name,
                 ".".join(form.relation) if form.relation else None,
-                definition,
+                form.definition,
                 form.count,
                 Jsonb(form.extent.model_dump(mode="json", exclude_none=True)),
             ),
         )
-        return replace(form, definition=definition)
 
     def _with_text(self, form: FormTable, text: Callable[[str], str | None], *, anew: bool) -> FormTable:
         """Return the form with its prepared features; unless `anew`, those that are there, as a form that rests has none."""
@@ -153,7 +163,7 @@ class FormTables:
             count, extent = self._measure(contract, ("data", table), srid, columns)
             return FormTable(spec.name, ("data", table), count, extent)
         relation = ("rel", relation_name(self._dataset, spec.name, self._version))
-        aside = ("rel", f"sg_new_{hashlib.sha256(relation[1].encode()).hexdigest()[:20]}")
+        aside = ("rel", stem_of(self._dataset) + hashlib.sha256(relation[1].encode()).hexdigest()[:12])
         self._make(contract, spec, ("data", table), aside)
         count, extent = self._measure(contract, aside, srid, columns)
         return FormTable(spec.name, relation, count, extent, aside)
@@ -180,6 +190,7 @@ class FormTables:
             place = sql.SQL("ST_Centroid(geom)::geometry(Point, {}) AS geom").format(sql.Literal(contract.geometry.srid))
             columns.append(place if spec.geometry == "centroid" else sql.Identifier("geom"))
         condition, values = self._condition(contract, spec)
+        self._connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*target)))  # of one that was broken off
         query = sql.SQL("CREATE TABLE {} AS SELECT {} FROM {} WHERE {} ORDER BY {}").format(
             sql.Identifier(*target),
             sql.SQL(", ").join(columns),

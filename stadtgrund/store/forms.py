@@ -1,16 +1,16 @@
-"""The profiles' views onto forms, and what `meta.state` says of them.
+"""The profiles' views onto forms, and what `meta.state` says of them: made aside by `prepare`, shown by `settle`.
 
 A profile's view names its columns one by one, without condition or security barrier: indexes are used through it.
 """
 
 from __future__ import annotations
 
-__all__ = ["FormState", "hide", "reconcile", "refuse_outdated", "require", "settle"]
+__all__ = ["FormState", "VersionFacts", "hide", "prepare", "reconcile", "refuse_outdated", "require", "settle"]
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,12 +26,12 @@ from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import LoadStopped, NotFound, by_locale
 from stadtgrund.identity import OPEN
-from stadtgrund.store import comments, releases, search_tables, text_tables, tile_tables
+from stadtgrund.store import comments, leftovers, releases, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
 from stadtgrund.store.form_tables import FormTable, FormTables
 from stadtgrund.store.loaded import Loaded, Shown, shown
-from stadtgrund.store.locks import patiently, take_publish_lock
+from stadtgrund.store.locks import hold_publish_lock, patiently
 from stadtgrund.store.roles import PROFILES
 from stadtgrund.store.search_tables import SearchTable
 from stadtgrund.store.text_tables import CompileText, TextTable
@@ -50,8 +50,8 @@ class FormState:
 
 
 @dataclass(frozen=True)
-class _Version:
-    """The facts of a version that states are made of."""
+class VersionFacts:
+    """The facts of a version that forms and states are made of; `published` does not bear on forms."""
 
     version: int
     published: datetime
@@ -69,8 +69,8 @@ class _Settlement:
     connection: psycopg.Connection[Any]
     db: Database
     deployment: Deployment
-    version: _Version
-    forms: dict[str, FormTable] = field(default_factory=dict)
+    version: VersionFacts
+    forms: Mapping[str, FormTable]
 
 
 def reconcile(
@@ -82,7 +82,9 @@ def reconcile(
     compile_text: CompileText | None = None,
     compile_tiles: CompileTiles | None = None,
 ) -> list[FormState]:
-    """Bring forms, views and states of the serving version to what the contract says now, in one transaction, without new data.
+    """Bring forms, views and states of the serving version to what the contract says now, without new data.
+
+    What there is to make is made aside first, in a transaction of its own; a second, short one changes what is seen.
 
     Parameters
     ----------
@@ -103,9 +105,15 @@ def reconcile(
     Busy
         When another command publishes the dataset, or a long query holds its view.
     """
-    with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id), connection.transaction():
-        take_publish_lock(connection, contract.id)
-        return settle(connection, db, deployment, contract, compile_where, compile_text, compile_tiles)
+    compilers = (compile_where, compile_text, compile_tiles)
+    with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id):
+        hold_publish_lock(connection, contract.id)
+        with leftovers.none(connection, contract.id):
+            with connection.transaction():
+                version = _serving(connection, contract.id)
+                made = prepare(connection, db, deployment, contract, version, *compilers) if version else {}
+            with connection.transaction():
+                return settle(connection, db, deployment, contract, *compilers, made)
 
 
 def settle(
@@ -116,8 +124,12 @@ def settle(
     compile_where: CompileWhere | None,
     compile_text: CompileText | None,
     compile_tiles: CompileTiles | None,
+    made: Mapping[str, FormTable] | None = None,
 ) -> list[FormState]:
-    """Do what `reconcile` does in the caller's transaction, which holds the publish lock; views are switched at the end."""
+    """Do what `reconcile` does in the caller's transaction; views are switched at the end. The caller holds the publish lock.
+
+    `made`: the forms as `prepare` returned them; None: they are prepared here.
+    """
     connection.execute(
         "INSERT INTO meta.contract (dataset, contract, recipe) VALUES (%s, %s, %s)"
         " ON CONFLICT (dataset) DO UPDATE SET contract = excluded.contract, recipe = excluded.recipe, applied_at = now()",
@@ -127,13 +139,13 @@ def settle(
     if version is None:
         return []
     releases.note_contract(connection, contract)
-    work = _Settlement(connection, db, deployment, version)
-    made = FormTables(connection, contract.id, version.version, version.table, compile_where)
-    views = {profile: _shown(connection, contract, version.loaded, profile) for profile in PROFILES}
-    for view in views.values():
-        if view.form and view.form.name not in work.forms:
-            form = made.get(view.contract, view.form, _text_of(work, view, compile_text))
-            work.forms[view.form.name] = _with_tiles(work, view, form, compile_tiles)
+    views = _views(connection, contract, version)
+    if made is None or not made.keys() >= {view.form.name for view in views.values() if view.form}:  # released meanwhile
+        made = prepare(connection, db, deployment, contract, version, compile_where, compile_text, compile_tiles)
+    work = _Settlement(connection, db, deployment, version, made)
+    tables = FormTables(connection, contract.id, version.version, version.table, compile_where)
+    for form in made.values():
+        tables.note(form)
     collections = {profile: _collection(work, view) for profile, view in views.items()}
     states = {profile: _record(work, contract.id, profile, collection) for profile, collection in collections.items()}
     _keep_files(work, contract.id)
@@ -148,6 +160,30 @@ def settle(
         else FormState(profile, None, view.reason, None, states[profile])
         for profile, view in views.items()
     ]
+
+
+def prepare(
+    connection: psycopg.Connection[Any],
+    db: Database,
+    deployment: Deployment,
+    contract: Contract,
+    version: VersionFacts,
+    compile_where: CompileWhere | None,
+    compile_text: CompileText | None,
+    compile_tiles: CompileTiles | None,
+) -> dict[str, FormTable]:
+    """Return the forms of a version by name, made aside as far as they are not there; nobody sees them before `settle`.
+
+    In the caller's transaction; its session holds the publish lock.
+    """
+    forms: dict[str, FormTable] = {}
+    work = _Settlement(connection, db, deployment, version, forms)
+    tables = FormTables(connection, contract.id, version.version, version.table, compile_where)
+    for view in _views(connection, contract, version).values():
+        if view.form and view.form.name not in forms:
+            form = tables.get(view.contract, view.form, _text_of(work, view, compile_text))
+            forms[form.name] = _with_tiles(work, view, form, compile_tiles)
+    return forms
 
 
 def refuse_outdated(connection: psycopg.Connection[Any], contract: Contract, read_at: datetime) -> None:
@@ -197,7 +233,7 @@ def hide(connection: psycopg.Connection[Any], dataset: str, reason: Text) -> Non
     connection.execute("SELECT pg_notify('sg_state', '')")
 
 
-def _serving(connection: psycopg.Connection[Any], dataset: str) -> _Version | None:
+def _serving(connection: psycopg.Connection[Any], dataset: str) -> VersionFacts | None:
     row = connection.execute(
         "SELECT version, published_at, table_name, rows, source_time, operation, accuracy_m, join_facts, loaded"
         " FROM meta.version WHERE dataset = %s ORDER BY version DESC LIMIT 1",
@@ -207,7 +243,11 @@ def _serving(connection: psycopg.Connection[Any], dataset: str) -> _Version | No
         return None
     version, published, table, rows, source_time, operation, accuracy_m, join, loaded = row
     facts = JoinFacts.model_validate(join) if join else None
-    return _Version(version, published, table, rows, source_time, operation, accuracy_m, facts, Loaded.model_validate(loaded))
+    return VersionFacts(version, published, table, rows, source_time, operation, accuracy_m, facts, Loaded.model_validate(loaded))
+
+
+def _views(connection: psycopg.Connection[Any], contract: Contract, version: VersionFacts) -> dict[str, Shown]:
+    return {profile: _shown(connection, contract, version.loaded, profile) for profile in PROFILES}
 
 
 def _shown(connection: psycopg.Connection[Any], contract: Contract, loaded: Loaded, profile: str) -> Shown:

@@ -1,16 +1,16 @@
 """Advisory locks of a dataset, and statements that wait for a table lock only so long.
 
-Two locks a dataset: `load` is held by the session of a run from its first to its last moment; `publish` by the transaction that
-makes a new version or changes what profiles see.
+Two locks a dataset: `load` is held by the session of a run from its first to its last moment; `publish` by whoever makes a new
+version or changes what profiles see: by the session where that takes two transactions, else by the transaction.
 """
 
 from __future__ import annotations
 
-__all__ = ["lock_key", "patiently", "take_publish_lock"]
+__all__ = ["hold_publish_lock", "lock_key", "patiently", "take_publish_lock"]
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 import psycopg
 
@@ -37,9 +37,25 @@ def take_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> None
     Busy
         When the other one takes longer.
     """
-    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_S}s",))
+    _take(connection, dataset, "pg_advisory_xact_lock", local=True)
+
+
+def hold_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Do the same; held to the end of the session, for what takes more than one transaction.
+
+    Raises
+    ------
+    Busy
+        When the other one takes longer.
+    """
+    with connection.transaction():
+        _take(connection, dataset, "pg_advisory_lock", local=False)
+
+
+def _take(connection: psycopg.Connection[Any], dataset: str, function: LiteralString, *, local: bool) -> None:
+    connection.execute("SELECT set_config('lock_timeout', %s, %s)", (f"{_WAIT_S}s", local))
     try:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"stadtgrund.publish:{dataset}",))
+        connection.execute(f"SELECT {function}(hashtextextended(%s, 0))", (f"stadtgrund.publish:{dataset}",))
     except psycopg.errors.LockNotAvailable as error:
         raise Busy(
             by_locale(

@@ -1,4 +1,4 @@
-"""Names of the tables with what is prepared beside a form; a name holds all that its table depends on."""
+"""Names of the tables of forms and of what is prepared beside them."""
 
 from __future__ import annotations
 

@@ -20,9 +20,10 @@ from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.errors import Busy, by_locale
+from stadtgrund.store import leftovers
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.locks import lock_key
+from stadtgrund.store.locks import lock_key, take_publish_lock
 
 Status = Literal["published", "unchanged", "stopped", "failed"]
 
@@ -208,15 +209,16 @@ def _clear(owner: psycopg.Connection[Any], dataset: str) -> None:
             " report = %s WHERE run = %s",
             (Jsonb({"ended": "process died"}), run),
         )
-    leftovers = owner.execute(
-        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND ("
-        " n.nspname = 'staging' AND c.relname ~ %(staging)s"
-        " OR n.nspname = 'data' AND c.relname ~ %(data)s AND NOT EXISTS (SELECT FROM meta.version v"
-        "  WHERE v.dataset = %(dataset)s AND v.table_name = c.relname AND v.dropped_at IS NULL))",
-        {"dataset": dataset, "staging": f"^{dataset}__[0-9]+$", "data": f"^{dataset}__v[0-9]+$"},
+    staged = owner.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r' AND relname ~ %s",
+        (f"^{dataset}__[0-9]+$",),
     ).fetchall()
-    for schema, name in leftovers:
-        owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, name)))
+    for (name,) in staged:
+        owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", name)))
+    if leftovers.found(owner, dataset):
+        with owner.transaction():
+            take_publish_lock(owner, dataset)  # a rollback makes tables too, and is no run
+            leftovers.drop(owner, dataset)
 
 
 def _end_backend(owner: psycopg.Connection[Any], pid: int, start: Any) -> None:

@@ -5,7 +5,7 @@ It is made of the form's own rows and columns, so that no search finds by what t
 
 from __future__ import annotations
 
-__all__ = ["SearchTable", "drop_others", "view_name"]
+__all__ = ["SearchTable", "drop_others", "stem_of", "view_name"]
 
 import hashlib
 from collections.abc import Iterable
@@ -48,6 +48,11 @@ def view_name(dataset: str) -> str:
     return _PREFIX + dataset
 
 
+def stem_of(dataset: str) -> str:
+    """Return how the names of its tables begin."""
+    return stem(_PREFIX, dataset)
+
+
 @dataclass(frozen=True)
 class SearchTable:
     """The words of one form. Its name holds all that it depends on: a table that is there is the right one."""
@@ -60,7 +65,7 @@ class SearchTable:
     def of(cls, dataset: str, form: str, version: int, definition: str, fields: tuple[str, ...], server: int) -> SearchTable:
         """Return the table of a form with this definition (`meta.form`), of these fields; `server` = its major version, which stems."""
         parts = (dataset, form, str(version), definition, str(_RECIPE), str(server), *fields)
-        return cls(("rel", stem(_PREFIX, dataset) + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]), fields)
+        return cls(("rel", stem_of(dataset) + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]), fields)
 
     def exists(self, connection: psycopg.Connection[Any]) -> bool:
         """Whether the table is there."""
@@ -82,7 +87,7 @@ def drop_others(connection: psycopg.Connection[Any], dataset: str, kept: Iterabl
     stays = {table.relation[1] for table in kept}
     rows = connection.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = 'rel'::regnamespace AND relkind = 'r' AND starts_with(relname, %s)",
-        (stem(_PREFIX, dataset),),
+        (stem_of(dataset),),
     ).fetchall()
     for (name,) in rows:
         if name not in stays:

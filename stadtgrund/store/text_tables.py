@@ -5,7 +5,7 @@ It is made once, by the expression that makes pages, so that a page only reads i
 
 from __future__ import annotations
 
-__all__ = ["CompileText", "TextTable", "drop_others", "view_name"]
+__all__ = ["CompileText", "TextTable", "drop_others", "stem_of", "view_name"]
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from stadtgrund.catalog.collection import Collection
+from stadtgrund.store.prepared import stem
 
 CompileText = Callable[[Collection, str], str | None]
 """A collection and the quoted name of its rows → the query of `TextTable.columns`; None where nothing is to be prepared.
@@ -25,11 +26,17 @@ The formatter lies in `query`, above this layer: whoever calls `publish`, `rollb
 
 _PREFIX = "_text__"
 """No dataset id begins with an underscore."""
+_ASIDE = "sg_new_text_"
 
 
 def view_name(dataset: str) -> str:
     """Return the name of the view of a profile onto the text of its form."""
     return _PREFIX + dataset
+
+
+def stem_of(dataset: str) -> str:
+    """Return how the names of its tables begin while they are made aside."""
+    return stem(_ASIDE, dataset)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class TextTable:
         """Return the table of a form; `fresh` = it is still to be made."""
         digest = hashlib.sha256(f"{dataset}__{form}__v{version}".encode()).hexdigest()[:12]
         name = f"{_PREFIX}{dataset[:30]}_{digest}"
-        return cls(("rel", name), ("rel", f"sg_new_text_{digest}") if fresh else None)
+        return cls(("rel", name), ("rel", stem_of(dataset) + digest) if fresh else None)
 
     @property
     def old_name(self) -> str:
@@ -68,6 +75,7 @@ class TextTable:
         connection.execute(
             "SELECT set_config(name, 'lz4', true) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)"
         )
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))  # of one that was broken off
         # In order of the id a page without conditions lies in one piece.
         connection.execute(sql.SQL("CREATE TABLE {} AS {} ORDER BY sg_id").format(name, sql.SQL(query)))
         connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (sg_id)").format(name))

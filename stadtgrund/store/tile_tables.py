@@ -5,7 +5,7 @@ Its name holds all that it depends on: a table that is there is the right one. W
 
 from __future__ import annotations
 
-__all__ = ["CompileTiles", "TileTable", "drop_others", "view_name"]
+__all__ = ["CompileTiles", "TileTable", "drop_others", "stem_of", "view_name"]
 
 import hashlib
 import logging
@@ -40,6 +40,11 @@ def view_name(dataset: str) -> str:
     return _PREFIX + dataset
 
 
+def stem_of(dataset: str) -> str:
+    """Return how the names of its tables begin."""
+    return stem(_PREFIX, dataset)
+
+
 @dataclass(frozen=True)
 class TileTable:
     """The geometry of one form's tiles; `levels` are those beside full detail."""
@@ -67,7 +72,7 @@ class TileTable:
             Dataset, form, version and definition of the form.
         """
         digest = hashlib.sha256("\0".join((*map(str, of), plan.definition)).encode()).hexdigest()[:12]
-        relation = ("rel", stem(_PREFIX, of[0]) + digest)
+        relation = ("rel", stem_of(of[0]) + digest)
         row = connection.execute("SELECT levels FROM meta.tile WHERE relation = %s", (relation[1],)).fetchone()
         levels = tuple(map(TileLevel.model_validate, row[0])) if row else _made(connection, plan, rows, relation, of[0], extent)
         return None if levels is None else cls(relation, plan.columns, levels)

@@ -1,0 +1,173 @@
+"""A publish in two steps: what is made is seen by nobody, what is shown is seen at once, and what breaks off leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+from support.deployment import GEBIETE, checked, contract_of, write_deployment
+from support.rows import Row, stage_rows
+
+from stadtgrund.catalog import registry
+from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.registry import Deployment
+from stadtgrund.errors import Busy
+from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
+from stadtgrund.store import forms, search_tables, text_tables, tile_tables
+from stadtgrund.store.database import Database
+from stadtgrund.store.versions import LoadFacts, begin_run, current, end_run, publish, rollback
+
+STEPS = ["lock", "table", "indexes", "forms", "version"]
+OPEN = {"open": {"where": "name <> 'Mitte'", "omit": ["ende"]}}
+
+
+def areas(*names: str) -> list[Row]:
+    square = "MULTIPOLYGON(((36{0}000 5700000, 36{0}900 5700000, 36{0}900 5700900, 36{0}000 5700000)))"
+    return [{"schluessel": str(n), "name": name, "geom": square.format(n)} for n, name in enumerate(names)]
+
+
+def city(folder: Path, **more: Any) -> Deployment:
+    """Areas of which `open` has a form with a table of its own, text, words and tiles."""
+    return registry.read(write_deployment(folder / "teststadt", checked(contract_of(GEBIETE, forms=OPEN, **more))))
+
+
+def load(db: Database, deployment: Deployment, rows: list[Row], progress: Callable[[str], None] | None = None) -> int:
+    contract = deployment.contract("gebiete")
+    run = begin_run(db, contract)
+    status: Any = "failed"
+    try:
+        stage_rows(run, contract, rows)
+        compilers: dict[str, Any] = {"compile_where": compile_where, "compile_text": compile_text, "compile_tiles": compile_tiles}
+        made = publish(db, deployment, contract, run, LoadFacts("r", "s"), progress=progress, **compilers)
+        status = "published"
+    finally:
+        end_run(db, run, status)
+    return made.version
+
+
+def apply(db: Database, deployment: Deployment, contract: Contract) -> None:
+    forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
+
+
+def seen(db: Database) -> dict[str, list[Any]]:
+    """Return what `open` reads of each of the dataset's views, and of its state; nothing waits for a lock."""
+    views = {
+        "name": "gebiete",
+        "sg_properties::text": text_tables.view_name("gebiete"),
+        "words::text": search_tables.view_name("gebiete"),
+        "sg_id": tile_tables.view_name("gebiete"),
+        "version": "sg_state",
+    }
+    with db.connect("open") as reader:
+        reader.execute("SET lock_timeout = '1ms'")
+        found = {}
+        for what, view in views.items():
+            query = sql.SQL("SELECT DISTINCT {} FROM {} ORDER BY 1").format(sql.SQL(what), sql.Identifier("p_open", view))  # type: ignore[arg-type]
+            found[view] = [value for (value,) in reader.execute(query)]
+        return found
+
+
+def seen_of_rows(db: Database) -> list[str]:
+    with db.connect("open") as reader:
+        return [name for (name,) in reader.execute("SELECT name FROM p_open.gebiete ORDER BY 1")]
+
+
+def tables(db: Database) -> list[str]:
+    query = "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('data', 'rel', 'staging') ORDER BY 1"
+    with db.connect("owner") as owner:
+        return [name for (name,) in owner.execute(query)]
+
+
+def kinds(names: list[str]) -> list[str]:
+    """Return the names up to the dataset's."""
+    return [name.split("gebiete")[0] for name in names]
+
+
+def tiles(db: Database) -> int:
+    with db.connect("owner") as owner:
+        return len(owner.execute("SELECT FROM meta.tile").fetchall())
+
+
+def test_until_the_version_is_shown_readers_have_the_one_before_and_wait_for_nothing(db: Database, tmp_path: Path) -> None:
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord", "Mitte"))
+    before, passed = seen(db), []
+    assert before["gebiete"] == ["Nord"] and before["sg_state"] == [1]
+
+    def look(step: str) -> None:
+        passed.append(step)
+        assert seen(db) == before
+
+    assert load(db, deployment, areas("Süd", "Mitte", "West"), look) == 2
+    assert passed == STEPS
+    after = seen(db)
+    assert after["gebiete"] == ["Süd", "West"] and after["sg_state"] == [2]
+    assert [len(after[view]) for view in after] == [2, 2, 2, 2, 1]
+
+
+def test_what_takes_long_is_on_the_disk_before_readers_wait(db: Database, tmp_path: Path) -> None:
+    """The commit of the tables lies before the views are touched: other sessions see them by then."""
+    deployment, known = city(tmp_path), {}
+    load(db, deployment, areas("Nord"), lambda step: known.update({step: kinds(tables(db))}))
+    assert known["forms"] == ["staging."]
+    of_each_form = ["rel.sg_new_text_", "rel._tile__", "rel._words__"]
+    assert sorted(known["version"]) == sorted(["staging.", "data.", "rel.sg_new_", *of_each_form, *of_each_form])
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Busy], ids=lambda error: error.__name__)
+def test_what_breaks_off_leaves_no_table_and_the_version_before(
+    db: Database, tmp_path: Path, step: str, error: type[BaseException]
+) -> None:
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord", "Mitte"))
+    before, there, prepared = seen(db), tables(db), tiles(db)
+
+    def break_off(at: str) -> None:
+        if at == step:
+            raise error("broken off")
+
+    with pytest.raises(error):
+        load(db, deployment, areas("Süd", "West"), break_off)
+    assert (seen(db), tables(db), tiles(db)) == (before, there, prepared)
+    assert load(db, deployment, areas("Ost")) == 2
+    assert seen(db)["gebiete"] == ["Ost"] and "ost" in seen(db)[search_tables.view_name("gebiete")][0]
+
+
+def test_nothing_of_a_publish_that_died_is_taken_for_the_next(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one has the same number: words, tiles and text that lie there under its names are of other rows."""
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord"))
+    with monkeypatch.context() as patch:
+        patch.setattr("stadtgrund.store.leftovers.drop", lambda *_: None)  # as when the process is killed
+        patch.setattr("stadtgrund.store.forms.settle", lambda *_: (_ for _ in ()).throw(Busy("killed")))
+        with pytest.raises(Busy):
+            load(db, deployment, areas("Süd"))
+    left = tables(db)
+    assert "data.gebiete__v2" in left and tiles(db) > 2
+    assert rollback(db, deployment, deployment.contract("gebiete"), 1, compile_where=compile_where).version == 2
+    assert seen_of_rows(db) == ["Nord"] and not any("sg_new" in name for name in tables(db))
+    assert load(db, deployment, areas("Ost", "West")) == 3
+    after = seen(db)
+    assert after["gebiete"] == ["Ost", "West"]
+    assert [len(after[view]) for view in after] == [2, 2, 2, 2, 1]
+    assert "ost" in after[search_tables.view_name("gebiete")][0] and not any("sg_new" in name for name in tables(db))
+
+
+def test_an_apply_that_breaks_off_leaves_what_was_seen(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord", "Mitte", "West"))
+    before, there, prepared = seen(db), tables(db), tiles(db)
+    stricter = checked(contract_of(GEBIETE, forms={"open": {**OPEN["open"], "where": "name = 'West'"}}))
+    with monkeypatch.context() as patch:
+        patch.setattr("stadtgrund.store.forms._switch", lambda *_: (_ for _ in ()).throw(Busy("broken off")))
+        with pytest.raises(Busy):
+            apply(db, deployment, stricter)
+    assert (seen(db), tables(db), tiles(db)) == (before, there, prepared)
+    apply(db, deployment, stricter)
+    assert seen(db)["gebiete"] == ["West"]
+    version = current(db, "gebiete")
+    assert version is not None and version.version == 1
