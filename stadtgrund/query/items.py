@@ -79,8 +79,11 @@ def page(query: FeatureQuery, matched: int | None = None) -> Statement:
     feature = ready or feature_text(relation, query.properties, query.crs, query.skip_geometry)
     rows = page_rows(query, order, where, relation.text if ready else relation.view, feature.columns, matched)
     keys = "".join(f", (array_agg(q.{key.sql}))[{query.limit + 1:d}]::text" for key in (order.id, *order.keys))
+    # Whoever changes the views locks that of the rows first, and so does each statement that reads more than one of them: PostgreSQL
+    # locks what WITH names first when it parses a statement, but last when it plans it anew.
+    first = f"(SELECT count(*) FROM {relation.view} WHERE FALSE) l, " if rows.first.sql else ""
     sql = (
-        f"{rows.first.sql} SELECT s.version, s.digest, {rows.matched}, p.* FROM (SELECT count(*), "
+        f"{rows.first.sql} SELECT s.version, s.digest, {rows.matched}, p.* FROM {first}(SELECT count(*), "
         f"convert_to(coalesce(string_agg({feature.text}, E',\\n'), ''), 'UTF8'){keys} "
         f"FROM ({rows.source.sql}) q{feature.row}) p, {state_of(relation)}"
     ).lstrip()

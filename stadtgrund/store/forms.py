@@ -334,7 +334,14 @@ def _keep_files(work: _Settlement, dataset: str) -> None:
 
 
 def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
-    """Let the profiles' views read the forms; runs under a short lock timeout, so it only changes the catalogue."""
+    """Let the profiles' views read the forms; runs under a short lock timeout, so it only changes the catalogue.
+
+    The views of rows are locked first, as each statement does that reads more than one of a dataset's views or tables: who waits for
+    them holds nothing that is waited for here. Pages and items that are read from prepared text alone go on meanwhile.
+    """
+    for profile in views:
+        name = sql.Identifier(f"p_{profile}", dataset)
+        work.connection.execute(sql.SQL("ALTER VIEW IF EXISTS {} OWNER TO CURRENT_USER").format(name))  # locks it, and nothing else
     for form in work.forms.values():
         _rename(work.connection, form)
         if form.text:
@@ -347,7 +354,6 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
             _make_view(work, name, view.contract, view.form, work.forms[view.form.name])
             reader = sql.Identifier(work.db.role(profile))
             work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, reader))
-        # Behind the view of the rows, words before text, as statements lock them in this order too.
         shown = work.forms[view.form.name] if view.form else None
         _switch_prepared(work, profile, search_tables.view_name(dataset), shown.search if shown else None)
         _switch_prepared(work, profile, text_tables.view_name(dataset), shown.text if shown else None)

@@ -17,8 +17,8 @@ import psycopg
 from stadtgrund.errors import Busy, by_locale
 
 _WAIT_S = 120
-_LOCK_TIMEOUT_MS, _LAST_LOCK_TIMEOUT_MS = 100, 300
-ATTEMPTS = 40
+_LOCK_TIMEOUT_MS, _LAST_LOCK_TIMEOUT_MS = 100, 200
+ATTEMPTS = 50
 _PAUSE_S = 0.25
 
 
@@ -69,7 +69,7 @@ def _take(connection: psycopg.Connection[Any], dataset: str, function: LiteralSt
 def patiently(connection: psycopg.Connection[Any], dataset: str, work: Callable[[], None], *, attempts: int | None = None) -> None:
     """Do `work` in a savepoint under a short `lock_timeout`, again and again for about 20 seconds.
 
-    `attempts` other than 40 is more or less patient than that.
+    `attempts` other than 50 is more or less patient than that.
 
     A waiting exclusive lock makes all later readers wait too: so it waits briefly, gives way, and tries again; where readers never
     leave so small a gap, the second half of the attempts wait longer.
