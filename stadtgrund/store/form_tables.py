@@ -5,7 +5,7 @@ A `security_barrier` view instead of the table would lose the spatial index (170
 
 from __future__ import annotations
 
-__all__ = ["FormTable", "FormTables", "index", "relation_name", "stem_of"]
+__all__ = ["FormTable", "FormTables", "index", "relation_name", "stems"]
 
 import hashlib
 import json
@@ -33,9 +33,9 @@ _NAME_LENGTH = 63
 _ASIDE = "sg_new_"
 
 
-def stem_of(dataset: str) -> str:
-    """Return how the names of its tables begin while they are made aside."""
-    return stem(_ASIDE, dataset)
+def stems(dataset: str) -> tuple[str, str]:
+    """Return how the names of its tables begin while they are made aside, and when they are replaced."""
+    return stem(_ASIDE, dataset), stem(_ASIDE.replace("new", "old"), dataset)
 
 
 def relation_name(dataset: str, form: str, version: int) -> str:
@@ -163,7 +163,7 @@ class FormTables:
             count, extent = self._measure(contract, ("data", table), srid, columns)
             return FormTable(spec.name, ("data", table), count, extent)
         relation = ("rel", relation_name(self._dataset, spec.name, self._version))
-        aside = ("rel", stem_of(self._dataset) + hashlib.sha256(relation[1].encode()).hexdigest()[:12])
+        aside = ("rel", stems(self._dataset)[0] + hashlib.sha256(relation[1].encode()).hexdigest()[:12])
         self._make(contract, spec, ("data", table), aside)
         count, extent = self._measure(contract, aside, srid, columns)
         return FormTable(spec.name, relation, count, extent, aside)

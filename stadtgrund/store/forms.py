@@ -110,10 +110,13 @@ def reconcile(
         hold_publish_lock(connection, contract.id)
         with leftovers.none(connection, contract.id):
             with connection.transaction():
+                leftovers.drop(connection, contract.id)
                 version = _serving(connection, contract.id)
                 made = prepare(connection, db, deployment, contract, version, *compilers) if version else {}
             with connection.transaction():
-                return settle(connection, db, deployment, contract, *compilers, made)
+                states = settle(connection, db, deployment, contract, *compilers, made)
+        leftovers.tidy(connection, contract.id)
+        return states
 
 
 def settle(
@@ -128,7 +131,7 @@ def settle(
 ) -> list[FormState]:
     """Do what `reconcile` does in the caller's transaction; views are switched at the end. The caller holds the publish lock.
 
-    `made`: the forms as `prepare` returned them; None: they are prepared here.
+    `made`: the forms as `prepare` returned them; None: they are prepared here. Tables that nobody reads any more are left over.
     """
     connection.execute(
         "INSERT INTO meta.contract (dataset, contract, recipe) VALUES (%s, %s, %s)"
@@ -358,19 +361,13 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
         _switch_prepared(work, profile, search_tables.view_name(dataset), shown.search if shown else None)
         _switch_prepared(work, profile, text_tables.view_name(dataset), shown.text if shown else None)
         _switch_prepared(work, profile, tile_tables.view_name(dataset), shown.tiles if shown else None)
-    for form in work.forms.values():
-        for old_name in (form.old_name, form.text.old_name if form.text else ""):
-            if old_name:
-                work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", old_name)))
-    search_tables.drop_others(work.connection, dataset, filter(None, (form.search for form in work.forms.values())))
-    text_tables.drop_others(work.connection, dataset, filter(None, (form.text for form in work.forms.values())))
-    tile_tables.drop_others(work.connection, dataset, filter(None, (form.tiles for form in work.forms.values())))
 
 
 def _rename(connection: psycopg.Connection[Any], table: FormTable | TextTable) -> None:
     """Give a table that was made aside its name."""
     if table.aside and table.relation:
-        # The table that this one replaces is still read by views; it gives its name away and is dropped behind them.
+        # The table that this one replaces is still read by views: it gives its name away, and is dropped when all is shown.
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", table.old_name)))
         relation = sql.Identifier(*table.relation)
         connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, sql.Identifier(table.old_name)))
         connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*table.aside), sql.Identifier(table.relation[1])))

@@ -1,9 +1,10 @@
-"""Tables of a dataset that were made for a version or a form which nobody shows: what a publish that was broken off leaves."""
+"""Tables of a dataset that nobody reads: what was shown before, and what a publish made that was broken off."""
 
 from __future__ import annotations
 
-__all__ = ["drop", "found", "none"]
+__all__ = ["drop", "found", "none", "tidy"]
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -13,22 +14,60 @@ from psycopg import sql
 
 from stadtgrund.store import form_tables, search_tables, text_tables, tile_tables
 
+_log = logging.getLogger(__name__)
+
+_WAIT = "5s"
+# By ranges of names, which the catalogue's index has: thousands of datasets have tens of thousands of tables.
 _FOUND = """
-SELECT n.nspname, c.relname
+WITH named AS (
+    SELECT c.oid, c.relname
+    FROM unnest(%(stems)s::text[]) AS s (stem)
+    JOIN pg_class c ON c.relname >= s.stem::name AND c.relname < (s.stem || '~')::name
+    WHERE c.relnamespace = 'rel'::regnamespace AND c.relkind = 'r'
+    UNION
+    SELECT c.oid, c.relname
+    FROM unnest(%(names)s::text[]) AS n (name)
+    JOIN pg_class c ON c.relname = n.name::name AND c.relnamespace = 'rel'::regnamespace
+)
+SELECT 'rel', relname FROM named
+WHERE NOT EXISTS (
+    SELECT FROM pg_depend d
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = named.oid AND d.classid = 'pg_rewrite'::regclass
+)
+UNION ALL
+SELECT 'data', c.relname
 FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND (
-    n.nspname = 'data' AND c.relname ~ %(data)s AND NOT EXISTS (
-        SELECT FROM meta.version v WHERE v.dataset = %(dataset)s AND v.table_name = c.relname AND v.dropped_at IS NULL
-    )
-    OR n.nspname = 'rel' AND c.relname ^@ ANY (%(stems)s) AND NOT EXISTS (
-        SELECT FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.classid = 'pg_rewrite'::regclass
-    )
+WHERE c.relnamespace = 'data'::regnamespace AND c.relkind = 'r' AND c.relname ~ %(data)s AND NOT EXISTS (
+    SELECT FROM meta.version v WHERE v.dataset = %(dataset)s AND v.table_name = c.relname AND v.dropped_at IS NULL
 )
 """
 
 
-_WAIT = "5s"
+def found(connection: psycopg.Connection[Any], dataset: str) -> Sequence[tuple[str, str]]:
+    """Return (schema, table) of each; some may be of a publish that goes on."""
+    stems = [*form_tables.stems(dataset), *text_tables.stems(dataset), search_tables.stem_of(dataset), tile_tables.stem_of(dataset)]
+    values = {"dataset": dataset, "data": f"^{dataset}__v[0-9]+$", "stems": stems, "names": text_tables.names(connection, dataset)}
+    return connection.execute(_FOUND, values).fetchall()
+
+
+def drop(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Drop them; the caller's session or transaction holds the publish lock, so that nobody is making one."""
+    for schema, name in found(connection, dataset):
+        _drop(connection, schema, name)
+
+
+def tidy(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Drop them one by one, behind what shows others; the session holds the publish lock.
+
+    A failure is logged, not raised, as what is shown is shown: the next publish, load or apply drops what stays.
+    """
+    try:
+        for schema, name in found(connection, dataset):
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WAIT,))
+                _drop(connection, schema, name)
+    except psycopg.Error as error:
+        _log.warning("%s: a table that nobody reads stays until the next publish: %s", dataset, error)
 
 
 @contextmanager
@@ -43,15 +82,7 @@ def none(connection: psycopg.Connection[Any], dataset: str) -> Iterator[None]:
         raise
 
 
-def found(connection: psycopg.Connection[Any], dataset: str) -> Sequence[tuple[str, str]]:
-    """Return (schema, table) of each; some may be of a publish that goes on."""
-    stems = [module.stem_of(dataset) for module in (form_tables, text_tables, search_tables, tile_tables)]
-    return connection.execute(_FOUND, {"dataset": dataset, "data": f"^{dataset}__v[0-9]+$", "stems": stems}).fetchall()
-
-
-def drop(connection: psycopg.Connection[Any], dataset: str) -> None:
-    """Drop them; the caller's session or transaction holds the publish lock, so that nobody is making one."""
-    names = found(connection, dataset)
-    for schema, name in names:
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
-    connection.execute("DELETE FROM meta.tile WHERE relation = ANY (%s)", ([name for schema, name in names if schema == "rel"],))
+def _drop(connection: psycopg.Connection[Any], schema: str, name: str) -> None:
+    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
+    if schema == "rel":
+        connection.execute("DELETE FROM meta.tile WHERE relation = %s", (name,))

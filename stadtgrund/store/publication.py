@@ -134,6 +134,7 @@ def make(plan: Publication) -> tuple[int, tuple[FormState, ...]]:
                     for name, step in steps:
                         _tell(plan, name)
                         step(work)
+        leftovers.tidy(connection, dataset)
     return work.version, work.states
 
 

@@ -5,10 +5,9 @@ It is made of the form's own rows and columns, so that no search finds by what t
 
 from __future__ import annotations
 
-__all__ = ["SearchTable", "drop_others", "stem_of", "view_name"]
+__all__ = ["SearchTable", "stem_of", "view_name"]
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -80,15 +79,3 @@ class SearchTable:
         connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (sg_id)").format(name))
         connection.execute(sql.SQL("CREATE INDEX ON {} USING gin (words) WITH (fastupdate = off)").format(name))
         connection.execute(sql.SQL("ANALYZE {}").format(name))
-
-
-def drop_others(connection: psycopg.Connection[Any], dataset: str, kept: Iterable[SearchTable]) -> None:
-    """Drop all words of the dataset's versions and forms but these; no view reads them any more."""
-    stays = {table.relation[1] for table in kept}
-    rows = connection.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'rel'::regnamespace AND relkind = 'r' AND starts_with(relname, %s)",
-        (stem_of(dataset),),
-    ).fetchall()
-    for (name,) in rows:
-        if name not in stays:
-            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("rel", name)))

@@ -5,10 +5,10 @@ It is made once, by the expression that makes pages, so that a page only reads i
 
 from __future__ import annotations
 
-__all__ = ["CompileText", "TextTable", "drop_others", "stem_of", "view_name"]
+__all__ = ["CompileText", "TextTable", "names", "stems", "view_name"]
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,9 +34,15 @@ def view_name(dataset: str) -> str:
     return _PREFIX + dataset
 
 
-def stem_of(dataset: str) -> str:
-    """Return how the names of its tables begin while they are made aside."""
-    return stem(_ASIDE, dataset)
+def stems(dataset: str) -> tuple[str, str]:
+    """Return how the names of its tables begin while they are made aside, and when they are replaced."""
+    return stem(_ASIDE, dataset), stem(_ASIDE.replace("new", "old"), dataset)
+
+
+def names(connection: psycopg.Connection[Any], dataset: str) -> list[str]:
+    """Return the names that tables of the dataset's versions and forms have, or had."""
+    forms = "SELECT form, version FROM meta.form JOIN meta.version USING (dataset, version) WHERE dataset = %s AND dropped_at IS NULL"
+    return [TextTable.of(dataset, *row, fresh=False).relation[1] for row in connection.execute(forms, (dataset,)).fetchall()]
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class TextTable:
         """Return the table of a form; `fresh` = it is still to be made."""
         digest = hashlib.sha256(f"{dataset}__{form}__v{version}".encode()).hexdigest()[:12]
         name = f"{_PREFIX}{dataset[:30]}_{digest}"
-        return cls(("rel", name), ("rel", stem_of(dataset) + digest) if fresh else None)
+        return cls(("rel", name), ("rel", stems(dataset)[0] + digest) if fresh else None)
 
     @property
     def old_name(self) -> str:
@@ -80,17 +86,3 @@ class TextTable:
         connection.execute(sql.SQL("CREATE TABLE {} AS {} ORDER BY sg_id").format(name, sql.SQL(query)))
         connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (sg_id)").format(name))
         connection.execute(sql.SQL("ANALYZE {}").format(name))
-
-
-def drop_others(connection: psycopg.Connection[Any], dataset: str, kept: Iterable[TextTable]) -> None:
-    """Drop all text of the dataset's versions and forms but this; no view reads it any more."""
-    stays = {table.relation for table in kept}
-    rows = connection.execute(
-        "SELECT form, version FROM meta.form JOIN meta.version USING (dataset, version)"
-        " WHERE dataset = %s AND dropped_at IS NULL AND relation IS NOT NULL",
-        (dataset,),
-    ).fetchall()
-    for form, version in rows:
-        table = TextTable.of(dataset, form, version, fresh=False)
-        if table.relation not in stays:
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*table.relation)))

@@ -5,16 +5,15 @@ Its name holds all that it depends on: a table that is there is the right one. W
 
 from __future__ import annotations
 
-__all__ = ["CompileTiles", "TileTable", "drop_others", "stem_of", "view_name"]
+__all__ = ["CompileTiles", "TileTable", "stem_of", "view_name"]
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog.collection import Collection, Extent, TileLevel
@@ -94,11 +93,3 @@ def _made(
     told = [level.model_dump(mode="json", exclude_defaults=True) for level in levels]
     connection.execute("INSERT INTO meta.tile (relation, dataset, levels) VALUES (%s, %s, %s)", (relation[1], dataset, Jsonb(told)))
     return levels
-
-
-def drop_others(connection: psycopg.Connection[Any], dataset: str, kept: Iterable[TileTable]) -> None:
-    """Drop all geometry of tiles of the dataset's versions and forms but this; no view reads it any more."""
-    stays = [table.relation[1] for table in kept]
-    gone = connection.execute("DELETE FROM meta.tile WHERE dataset = %s AND relation <> ALL (%s) RETURNING relation", (dataset, stays))
-    for (name,) in gone.fetchall():
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("rel", name)))

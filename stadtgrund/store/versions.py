@@ -30,12 +30,12 @@ from stadtgrund.catalog.collection import Extent, JoinFacts
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import LoadStopped, NotFound, by_locale
-from stadtgrund.store import forms, publication, releases, tables
+from stadtgrund.store import forms, leftovers, publication, releases, tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
 from stadtgrund.store.forms import FormState
 from stadtgrund.store.loaded import Loaded
-from stadtgrund.store.locks import take_publish_lock
+from stadtgrund.store.locks import hold_publish_lock
 from stadtgrund.store.publication import LoadFacts, Publication, StoredFile
 from stadtgrund.store.retention import drop_old
 from stadtgrund.store.runs import Run, begin_run, end_run
@@ -201,13 +201,14 @@ def withdraw(
     NotFound
         When it was never loaded.
     """
-    with db.connect("owner", application=f"stadtgrund withdraw {contract.id}") as connection, named(contract.id), connection.transaction():
-        take_publish_lock(connection, contract.id)
-        forms.require(connection, contract.id)
-        releases.record(connection, contract, "withdraw", by, {"reason": reason} if reason else {})
-        states = forms.settle(connection, db, deployment, contract, compile_where, compile_text, compile_tiles)
-        if dry_run:
-            raise psycopg.Rollback
+    with db.connect("owner", application=f"stadtgrund withdraw {contract.id}") as connection, named(contract.id):
+        hold_publish_lock(connection, contract.id)
+        with connection.transaction(force_rollback=dry_run):
+            forms.require(connection, contract.id)
+            releases.record(connection, contract, "withdraw", by, {"reason": reason} if reason else {})
+            states = forms.settle(connection, db, deployment, contract, compile_where, compile_text, compile_tiles)
+        if not dry_run:
+            leftovers.tidy(connection, contract.id)
     return states
 
 

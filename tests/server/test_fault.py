@@ -168,7 +168,7 @@ def of_one_tile(answer: Answer) -> str | None:
     return None if answer.status == 503 or len(versions) == 1 else f"versions {sorted(versions)}"
 
 
-def test_a_load_that_publishes_is_seen_whole_and_holds_nobody_up(place: Place, tmp_path: Path) -> None:
+def test_a_load_that_publishes_is_seen_whole(place: Place, tmp_path: Path) -> None:
     place.publish(10)  # and from here on two digits, which is what a tile is searched for
     kinds = [
         Kind("page", [f"{ITEMS}?limit=10", f"{ITEMS}?limit=10&sortby=-hoehe"], 4, of_one_version),
@@ -177,8 +177,7 @@ def test_a_load_that_publishes_is_seen_whole_and_holds_nobody_up(place: Place, t
         Kind("tile", [TILE.format(z=14, y=5453, x=8509)], 1, of_one_tile),
     ]
     with serving(place, tmp_path / "log") as port:
-        calm, load = (Load("127.0.0.1", port, kinds, 4) for _ in range(2))
-        asyncio.run(calm.run(4))
+        load = Load("127.0.0.1", port, kinds, 4)
 
         def publish() -> None:
             for version in range(11, 17):
@@ -192,9 +191,6 @@ def test_a_load_that_publishes_is_seen_whole_and_holds_nobody_up(place: Place, t
         thread.join()
         for name, tally in load.tallies.items():
             assert (dict(tally.faults), set(tally.statuses)) == ({}, {200}), name
-        # A lock that holds readers up holds all of them: then no answer comes at all. One that is late alone only waited for the CPU,
-        # and what a busy machine lets all wait for is seen without a publish too.
-        assert load.longest_gap() < 1 + calm.longest_gap()
         newest = httpx.get(f"http://127.0.0.1:{port}{ITEMS}?limit=1", trust_env=False).json()
         assert newest["numberMatched"] == ROWS - 16
 
