@@ -79,7 +79,7 @@ def publish(
     progress: Callable[[str], None] | None = None,
     read_at: datetime | None = None,
 ) -> Version:
-    """Make what a run staged the version that serves, in one transaction; until it commits, the version before it serves.
+    """Make what a run staged the version that serves: all of it at once; until then the version before it serves.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import Busy
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-from stadtgrund.store import forms, search_tables, text_tables, tile_tables
+from stadtgrund.store import forms, leftovers, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import LoadFacts, begin_run, current, end_run, publish, rollback
 
@@ -155,6 +155,21 @@ def test_nothing_of_a_publish_that_died_is_taken_for_the_next(db: Database, tmp_
     assert after["gebiete"] == ["Ost", "West"]
     assert [len(after[view]) for view in after] == [2, 2, 2, 2, 1]
     assert "ost" in after[search_tables.view_name("gebiete")][0] and not any("sg_new" in name for name in tables(db))
+
+
+def test_large_tables_are_dropped_some_seconds_later(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment, waited = city(tmp_path), []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        assert seen(db)["sg_state"] == [2] and len(tables(db)) > len(there)
+
+    load(db, deployment, areas("Nord"))
+    there = tables(db)
+    monkeypatch.setattr(leftovers, "_LARGE_BYTES", 1)
+    monkeypatch.setattr("stadtgrund.store.leftovers.time.sleep", wait)
+    load(db, deployment, areas("Süd"))
+    assert waited == [5.0] and len(tables(db)) == len(there) + 2  # the rows of the version before, in both forms, stay
 
 
 def test_an_apply_that_breaks_off_leaves_what_was_seen(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
