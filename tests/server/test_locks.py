@@ -37,7 +37,9 @@ REQUESTS = {
 ALONE = ("page", "item", "far", "tile")
 """What reads prepared text or geometry, and no other view."""
 WAITING = """
-SELECT array_agg(DISTINCT g.relation::regclass::text) FILTER (WHERE g.relation::regclass::text ~ '^p_open\\..*masten'), count(DISTINCT w.pid)
+SELECT
+    array_agg(DISTINCT g.relation::regclass::text) FILTER (WHERE g.relation::regclass::text ~ '^p_open\\..*masten'),
+    count(DISTINCT w.pid)
 FROM pg_locks w
 LEFT JOIN pg_locks g ON g.pid = w.pid AND g.granted AND g.locktype = 'relation' AND g.database = w.database
 WHERE NOT w.granted AND w.relation = 'p_open.masten'::regclass
