@@ -70,7 +70,7 @@ def files(
             if name not in collections:
                 raise UnknownName("Datensatz", "dataset", name, collections)
         exported = [collection for collection in collections.values() if not ids or collection.id in ids]
-        _check_offered(exported, chosen, wanted)
+        _check_offered(exported, [_format(name) for name in formats or ()], chosen, wanted)
         shelf = Shelf.of(database, context.settings().downloads.max_bytes)
         failed = False
         for collection in exported:
@@ -121,8 +121,15 @@ def _srid(text: str) -> int:
     return int(number)
 
 
-def _check_offered(collections: list[Collection], formats: list[FileFormat], wanted: list[int]) -> None:
-    """Refuse a CRS in which none of the files that are meant is offered."""
+def _check_offered(collections: list[Collection], named: list[FileFormat], formats: list[FileFormat], wanted: list[int]) -> None:
+    """Refuse a format that none of the collections is offered in, and a CRS in which none of the files that are meant is."""
+    there = [format_.name for format_ in FORMATS.values() if any(format_ in offered(each) for each in collections)]
+    for format_ in named:
+        if format_.name not in there:
+            raise UsageError(
+                by_locale(f"--format {format_.name} wird hier nicht angeboten.", f"--format {format_.name} is not offered here."),
+                remedy=by_locale(f"Bekannt sind: {', '.join(there) or '–'}.", f"Known are: {', '.join(there) or '–'}."),
+            )
     known = {srid for each in collections for format_ in offered(each) if format_ in formats for srid in srids(each, format_)}
     for srid in wanted:
         if srid not in known:

@@ -52,6 +52,9 @@ def command(
                     data_json({"dataset": dataset, "kind": contract.source.kind, "location": place})
                 else:
                     data(f"{dataset}: {contract.source.kind}, {place}")
+        if wrong and all_:
+            tell(by_locale(f"Nicht geladen würden: {', '.join(wrong)}.", f"Not loaded would be: {', '.join(wrong)}."))
+            raise typer.Exit(1)
         return
     failed = bool(wrong and all_)
     with LoadProgress() as progress:

@@ -227,6 +227,8 @@ def test_what_the_database_knows_serves_where_the_own_contract_is_wrong(
 
 def test_all_means_all_that_are_right(loaded: Path, db: Database, capfd: pytest.CaptureFixture[str]) -> None:
     misspell(loaded, "ortsteile")
+    assert run(["load", "--all", "--dry-run"]) == 1
+    assert f"Nicht geladen würden: {JOIN}, ortsteile." in capfd.readouterr().err
     assert run(["load", "--all"]) == 1
     told = capfd.readouterr().err
     assert "datasets/ortsteile.yaml:" in told and f"Nicht geladen: {JOIN}, ortsteile." in told

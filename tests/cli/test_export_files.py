@@ -94,6 +94,7 @@ def test_a_dry_run_writes_nothing(city: Run, db: Database, capsys: pytest.Captur
             "--crs EPSG:25832 wird hier nicht angeboten.\nBekannt sind: EPSG:4326.",
         ),
         (["zahlen", "--crs", "EPSG:25832"], "--crs EPSG:25832 wird hier nicht angeboten.\nBekannt sind: –."),
+        (["zahlen", "--format", "fgb"], "--format fgb wird hier nicht angeboten.\nBekannt sind: gpkg, "),
         (["--all", "--profile", "alle"], "Profil „alle“ ist unbekannt"),
     ],
 )
