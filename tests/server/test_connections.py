@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -65,10 +64,9 @@ def test_a_database_that_is_down_is_said_soon(module_db: Database) -> None:
     nowhere = replace(module_db, _place={**module_db._place, "host": "/nowhere"})
 
     async def work(lent: Connections) -> None:
-        began = time.monotonic()
         found = await asyncio.gather(*(hold(lent, 0, cost) for cost in (*Cost, Cost.HEAVY, Cost.LIGHT)), return_exceptions=True)
+        # And not `Busy`, as when the patience of its queue has ended.
         assert [type(error) for error in found] == [DatabaseUnavailable] * len(found)
-        assert time.monotonic() - began < 5  # the shortest patience of a queue is that of the light ones
 
     opened(nowhere, work)
 
