@@ -5,9 +5,9 @@ from __future__ import annotations
 __all__ = ["drop", "found", "none", "tidy"]
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -69,7 +69,7 @@ def tidy(connection: psycopg.Connection[Any], dataset: str) -> None:
             names = found(connection, dataset)
             size = _bytes(connection, names)
         if size > _LARGE_BYTES:
-            time.sleep(_PAUSE_S)
+            sleep(_PAUSE_S)
         for schema, name in names:
             with connection.transaction():
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WAIT,))

@@ -167,7 +167,7 @@ def test_large_tables_are_dropped_some_seconds_later(db: Database, tmp_path: Pat
     load(db, deployment, areas("Nord"))
     there = tables(db)
     monkeypatch.setattr(leftovers, "_LARGE_BYTES", 1)
-    monkeypatch.setattr("stadtgrund.store.leftovers.time.sleep", wait)
+    monkeypatch.setattr(leftovers, "sleep", wait)
     load(db, deployment, areas("Süd"))
     assert waited == [5.0] and len(tables(db)) == len(there) + 2  # the rows of the version before, in both forms, stay
 
