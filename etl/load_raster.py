@@ -17,7 +17,7 @@ from stadtgrund.store.versions import LoadFacts, Run, StoredFile
 
 
 def load_raster(load: Loading, run: Run, paths: tuple[Path, ...]) -> None:
-    """Convert the grid, put it in its place within the publishing transaction.
+    """Convert the grid, put it in its place within the transaction that shows it.
 
     Raises
     ------

@@ -6,7 +6,7 @@ __all__ = ["Connections"]
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import psycopg_pool
 
@@ -26,7 +26,8 @@ class Connections:
         self.pools = pools
         self._lendings = {cost: Lending(pool, BOUNDS[cost].waiting) for cost, pool in pools.items()}
         self._lent = 0  # at this moment
-        self._served = 0  # ever
+        self._moved = 0  # lent and given back, ever
+        self._undoing: set[asyncio.Task[None]] = set()
 
     @classmethod
     def of(cls, database: Database, profile: str, most: int) -> Connections:
@@ -52,29 +53,43 @@ class Connections:
         lending = self._lendings[cost]
         connection = lending.ready() or await self._wait(lending, cost)
         self._lent += 1
-        self._served += 1
+        self._moved += 1
         try:
             yield connection
         finally:
             self._lent -= 1
+            self._moved += 1
             await lending.give(connection)
 
     async def _wait(self, lending: Lending, cost: Cost) -> Connection:
         taking = asyncio.create_task(lending.take(BOUNDS[cost].patience_s))
         try:
             while True:
-                served = self._served
+                moved = self._moved
                 await asyncio.wait({taking}, timeout=_DOWN_S)
                 if taking.done():
                     return await taking
                 # One that comes back is nobody's until the next in the queue runs: that nobody has one now says nothing alone.
-                if not self._lent and self._served == served:
+                if not self._lent and self._moved == moved:
                     raise DatabaseUnavailable("No connection.")
         except psycopg_pool.PoolTimeout as error:
             raise Busy(f"All database connections for {cost.value} requests are in use.") from error
         except BaseException:
-            await _undo(taking, lending)
+            self._undo(taking, lending)
             raise
+
+    def _undo(self, taking: asyncio.Task[Connection], lending: Lending) -> None:
+        """Let nobody wait any more, and give back what came in this very moment; nothing can come in between."""
+
+        async def undo() -> None:
+            await asyncio.wait({taking})
+            if not taking.cancelled() and taking.exception() is None:
+                await lending.give(taking.result())
+
+        taking.cancel()
+        task = asyncio.create_task(undo())
+        self._undoing.add(task)
+        task.add_done_callback(self._undoing.discard)
 
     async def settle(self) -> None:
         """Give what waits for its next borrower back to the pools; to be called once a second."""
@@ -86,10 +101,3 @@ class Connections:
         await self.settle()
         for pool in self.pools.values():
             await pool.close()
-
-
-async def _undo(taking: asyncio.Task[Connection], lending: Lending) -> None:
-    """Let nobody wait any more, and give back what came in this very moment."""
-    taking.cancel()
-    with suppress(asyncio.CancelledError, psycopg_pool.PoolTimeout, Busy):
-        await lending.give(await taking)

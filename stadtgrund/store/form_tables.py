@@ -5,7 +5,7 @@ A `security_barrier` view instead of the table would lose the spatial index (170
 
 from __future__ import annotations
 
-__all__ = ["FormTable", "FormTables", "index", "relation_name", "stems"]
+__all__ = ["FormTable", "FormTables", "index", "relation_name", "replaced_name", "stems"]
 
 import hashlib
 import json
@@ -24,18 +24,18 @@ from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.search import searched
 from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.store.measure import measure
-from stadtgrund.store.prepared import stem
+from stadtgrund.store.prepared import is_read, stem
 from stadtgrund.store.search_tables import SearchTable
 from stadtgrund.store.text_tables import TextTable
 from stadtgrund.store.tile_tables import TileTable
 
 _NAME_LENGTH = 63
-_ASIDE = "sg_new_"
+_ASIDE, _REPLACED = "sg_new_", "sg_old_"
 
 
 def stems(dataset: str) -> tuple[str, str]:
     """Return how the names of its tables begin while they are made aside, and when they are replaced."""
-    return stem(_ASIDE, dataset), stem(_ASIDE.replace("new", "old"), dataset)
+    return stem(_ASIDE, dataset), stem(_REPLACED, dataset)
 
 
 def relation_name(dataset: str, form: str, version: int) -> str:
@@ -45,6 +45,13 @@ def relation_name(dataset: str, form: str, version: int) -> str:
         return dataset + tail
     short = hashlib.sha256(dataset.encode()).hexdigest()[:6]
     return f"{dataset[: _NAME_LENGTH - len(tail) - 7]}_{short}{tail}"
+
+
+def replaced_name(connection: psycopg.Connection[Any], dataset: str, name: str) -> str:
+    """Return the name in `rel` that a table gets when this transaction puts another in its place: no table has it yet."""
+    row = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+    assert row is not None  # a SELECT without FROM has one row
+    return stem(_REPLACED, dataset) + hashlib.sha256(f"{name} {row[0]}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,6 @@ class FormTable:
     search: SearchTable | None = None
     definition: str = ""
     tiles: TileTable | None = None
-
-    @property
-    def old_name(self) -> str:
-        """Name that the table which this one replaces has while the views are switched."""
-        return self.aside[1].replace("sg_new_", "sg_old_") if self.aside else ""
 
 
 class FormTables:
@@ -144,7 +146,7 @@ class FormTables:
             return form
         server = self._connection.info.server_version // 10_000
         words = SearchTable.of(self._dataset, form.name, self._version, definition, fields, server)
-        if not words.exists(self._connection):
+        if not is_read(self._connection, words.relation):
             words.fill(self._connection, rows)
         return replace(form, search=words)
 

@@ -29,7 +29,7 @@ from stadtgrund.identity import OPEN
 from stadtgrund.store import comments, leftovers, releases, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.form_tables import FormTable, FormTables
+from stadtgrund.store.form_tables import FormTable, FormTables, replaced_name
 from stadtgrund.store.loaded import Loaded, Shown, shown
 from stadtgrund.store.locks import hold_publish_lock, patiently
 from stadtgrund.store.roles import PROFILES
@@ -108,7 +108,7 @@ def reconcile(
     compilers = (compile_where, compile_text, compile_tiles)
     with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id):
         hold_publish_lock(connection, contract.id)
-        with leftovers.none(connection, contract.id):
+        with leftovers.dropped_on_failure(connection, contract.id):
             with connection.transaction():
                 leftovers.drop(connection, contract.id)
                 version = _serving(connection, contract.id)
@@ -152,9 +152,12 @@ def settle(
     collections = {profile: _collection(work, view) for profile, view in views.items()}
     states = {profile: _record(work, contract.id, profile, collection) for profile, collection in collections.items()}
     _keep_files(work, contract.id)
+    texts = comments.public_texts(collections[OPEN])
+    # What waits for another session, an autovacuum for one, comes before the views are locked.
+    comments.comment(connection, _relations(connection, contract.id), texts)
+    _lock_new(work)
     patiently(connection, contract.id, lambda: _switch(work, contract.id, views))
-    relations = _relations(connection, contract.id)
-    comments.comment(connection, relations, comments.public_texts(collections[OPEN]))
+    comments.comment(connection, _relations(connection, contract.id), texts)
     # No payload: a listener of any role would learn the name of a closed dataset.
     connection.execute("SELECT pg_notify('sg_state', '')")
     return [
@@ -192,7 +195,7 @@ def prepare(
 def refuse_outdated(connection: psycopg.Connection[Any], contract: Contract, read_at: datetime) -> None:
     """Refuse a contract that was read before one was applied that shows the public less: it would open again what that one closed.
 
-    The caller's transaction holds the publish lock.
+    The caller holds the publish lock.
 
     Raises
     ------
@@ -345,10 +348,8 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
     for profile in views:
         name = sql.Identifier(f"p_{profile}", dataset)
         work.connection.execute(sql.SQL("ALTER VIEW IF EXISTS {} OWNER TO CURRENT_USER").format(name))  # locks it, and nothing else
-    for form in work.forms.values():
-        _rename(work.connection, form)
-        if form.text:
-            _rename(work.connection, form.text)
+    for table in _new(work):
+        _rename(work.connection, dataset, table)
     for profile, view in views.items():
         name = sql.Identifier(f"p_{profile}", dataset)
         if view.form is None or work.forms[view.form.name].relation is None:
@@ -363,14 +364,25 @@ def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
         _switch_prepared(work, profile, tile_tables.view_name(dataset), shown.tiles if shown else None)
 
 
-def _rename(connection: psycopg.Connection[Any], table: FormTable | TextTable) -> None:
+def _new(work: _Settlement) -> list[FormTable | TextTable]:
+    """Return the tables that were made aside."""
+    made = [table for form in work.forms.values() for table in (form, form.text)]
+    return [table for table in made if table and table.aside and table.relation]
+
+
+def _lock_new(work: _Settlement) -> None:
+    for table in _new(work):
+        assert table.aside  # of `_new`
+        work.connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table.aside)))
+
+
+def _rename(connection: psycopg.Connection[Any], dataset: str, table: FormTable | TextTable) -> None:
     """Give a table that was made aside its name."""
-    if table.aside and table.relation:
-        # The table that this one replaces is still read by views: it gives its name away, and is dropped when all is shown.
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("rel", table.old_name)))
-        relation = sql.Identifier(*table.relation)
-        connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, sql.Identifier(table.old_name)))
-        connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*table.aside), sql.Identifier(table.relation[1])))
+    assert table.aside and table.relation  # of `_new`
+    # The table that this one replaces is still read by views: it gives its name away, and is dropped when all is shown.
+    relation, old = sql.Identifier(*table.relation), sql.Identifier(replaced_name(connection, dataset, table.relation[1]))
+    connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, old))
+    connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*table.aside), sql.Identifier(table.relation[1])))
 
 
 def _switch_prepared(work: _Settlement, profile: str, name: str, table: SearchTable | TextTable | TileTable | None) -> None:

@@ -1,8 +1,11 @@
-"""Tables of a dataset that nobody reads: what was shown before, and what a publish made that was broken off."""
+"""Tables of a dataset that no view reads: what was shown before, and what a publish made that was broken off.
+
+A dataset that is hidden leaves some too, until it is loaded or applied again.
+"""
 
 from __future__ import annotations
 
-__all__ = ["drop", "found", "none", "tidy"]
+__all__ = ["drop", "dropped_on_failure", "found", "tidy"]
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -14,10 +17,11 @@ import psycopg
 from psycopg import sql
 
 from stadtgrund.store import form_tables, search_tables, text_tables, tile_tables
+from stadtgrund.store.locks import give_publish_lock, try_publish_lock
 
 _log = logging.getLogger(__name__)
 
-_WAIT = "5s"
+_WAIT = "1500ms"  # longer than PostgreSQL waits (1 s) before it ends an autovacuum that is in the way
 _LARGE_BYTES, _PAUSE_S = 64 * 2**20, 5.0
 """A disk that frees hundreds of megabytes does nothing else for 0.3 s: not while readers fetch what has just been shown [measured]."""
 # By ranges of names, which the catalogue's index has: thousands of datasets have tens of thousands of tables.
@@ -48,57 +52,62 @@ WHERE c.relnamespace = 'data'::regnamespace AND c.relkind = 'r' AND c.relname ~ 
 
 def found(connection: psycopg.Connection[Any], dataset: str) -> Sequence[tuple[str, str]]:
     """Return (schema, table) of each; some may be of a publish that goes on."""
-    stems = [*form_tables.stems(dataset), *text_tables.stems(dataset), search_tables.stem_of(dataset), tile_tables.stem_of(dataset)]
+    stems = [*form_tables.stems(dataset), text_tables.stem_of(dataset), search_tables.stem_of(dataset), tile_tables.stem_of(dataset)]
     values = {"dataset": dataset, "data": f"^{dataset}__v[0-9]+$", "stems": stems, "names": text_tables.names(connection, dataset)}
     return connection.execute(_FOUND, values).fetchall()
 
 
 def drop(connection: psycopg.Connection[Any], dataset: str) -> None:
-    """Drop them; the caller's session or transaction holds the publish lock, so that nobody is making one."""
-    for schema, name in found(connection, dataset):
-        _drop(connection, schema, name)
+    """Drop them, each in a transaction (or savepoint) of its own; the caller holds the publish lock, so that nobody is making one.
 
-
-def tidy(connection: psycopg.Connection[Any], dataset: str) -> None:
-    """Drop them one by one, behind what shows others; large ones some seconds later. The session holds the publish lock.
-
-    A failure is logged, not raised, as what is shown is shown: the next publish, load or apply drops what stays.
+    One that somebody else holds stays, and is logged: whoever makes a table of that name drops it, or fails.
     """
-    try:
-        with connection.transaction():
-            names = found(connection, dataset)
-            size = _bytes(connection, names)
-        if size > _LARGE_BYTES:
-            sleep(_PAUSE_S)
-        for schema, name in names:
+    with connection.transaction():
+        names = found(connection, dataset)
+    for schema, name in names:
+        try:
             with connection.transaction():
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WAIT,))
-                _drop(connection, schema, name)
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, name)))
+                if schema == "rel":
+                    connection.execute("DELETE FROM meta.tile WHERE relation = %s", (name,))
+        except psycopg.errors.LockNotAvailable:
+            _log.warning("%s: %s.%s, which no collection reads, is in use and stays until the next load or apply", dataset, schema, name)
+
+
+def tidy(connection: psycopg.Connection[Any], dataset: str, *, pause: bool = False) -> None:
+    """Drop them behind what shows others; the session holds the publish lock, and may not have it any more afterwards.
+
+    `pause`: large ones some seconds later, without the lock, unless somebody else has taken it: then that one drops them.
+    A failure is logged, not raised, as what is shown is shown.
+    """
+    try:
+        if pause and _bytes(connection, dataset) > _LARGE_BYTES:
+            give_publish_lock(connection, dataset)
+            sleep(_PAUSE_S)
+            if not try_publish_lock(connection, dataset):
+                return
+        drop(connection, dataset)
     except psycopg.Error as error:
-        _log.warning("%s: a table that nobody reads stays until the next publish: %s", dataset, error)
+        _log.warning("%s: tables that no collection reads stay until the next load or apply: %s", dataset, error)
 
 
 @contextmanager
-def none(connection: psycopg.Connection[Any], dataset: str) -> Iterator[None]:
-    """Drop them should the block fail; the session holds the publish lock. What cannot be dropped, the next publish or load drops."""
+def dropped_on_failure(connection: psycopg.Connection[Any], dataset: str) -> Iterator[None]:
+    """Drop them should the block fail; the session holds the publish lock."""
     try:
         yield
     except BaseException:
-        with suppress(psycopg.Error), connection.transaction():
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WAIT,))
+        with suppress(psycopg.Error):
             drop(connection, dataset)
         raise
 
 
-def _bytes(connection: psycopg.Connection[Any], names: Sequence[tuple[str, str]]) -> int:
+def _bytes(connection: psycopg.Connection[Any], dataset: str) -> int:
     sizes = (
         "SELECT coalesce(sum(pg_total_relation_size(format('%%I.%%I', s, n)::regclass)), 0) FROM unnest(%s::text[], %s::text[]) AS t (s, n)"
     )
-    row = connection.execute(sizes, ([schema for schema, _ in names], [name for _, name in names])).fetchone()
+    with connection.transaction():
+        names = found(connection, dataset)
+        row = connection.execute(sizes, ([schema for schema, _ in names], [name for _, name in names])).fetchone()
     return int(row[0]) if row else 0
-
-
-def _drop(connection: psycopg.Connection[Any], schema: str, name: str) -> None:
-    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
-    if schema == "rel":
-        connection.execute("DELETE FROM meta.tile WHERE relation = %s", (name,))

@@ -6,7 +6,7 @@ version or changes what profiles see: by the session where that takes two transa
 
 from __future__ import annotations
 
-__all__ = ["hold_publish_lock", "lock_key", "patiently", "take_publish_lock"]
+__all__ = ["give_publish_lock", "hold_publish_lock", "lock_key", "patiently", "take_publish_lock", "try_publish_lock"]
 
 import time
 from collections.abc import Callable
@@ -50,6 +50,19 @@ def hold_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> None
     """
     with connection.transaction():
         _take(connection, dataset, "pg_advisory_lock", local=False)
+
+
+def give_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Give back what `hold_publish_lock` took."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"stadtgrund.publish:{dataset}",))
+
+
+def try_publish_lock(connection: psycopg.Connection[Any], dataset: str) -> bool:
+    """Do as `hold_publish_lock` if nobody else has the lock; return whether it is held."""
+    with connection.transaction():
+        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"stadtgrund.publish:{dataset}",)).fetchone()
+    return bool(row and row[0])
 
 
 def _take(connection: psycopg.Connection[Any], dataset: str, function: LiteralString, *, local: bool) -> None:

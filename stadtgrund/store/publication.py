@@ -95,7 +95,7 @@ class Publication:
 
 @dataclass
 class _Work:
-    """What the steps hand on to each other; `forms`: None of a grid, whose forms need its row in `meta.version`."""
+    """What the steps hand on to each other; `forms`: None of a grid, whose forms are made of what `_record` notes."""
 
     plan: Publication
     connection: psycopg.Connection[Any]
@@ -128,13 +128,13 @@ def make(plan: Publication) -> tuple[int, tuple[FormState, ...]]:
         _tell(plan, "lock")
         hold_publish_lock(connection, dataset)
         work = _Work(plan, connection)
-        with leftovers.none(connection, dataset):
+        with leftovers.dropped_on_failure(connection, dataset):
             for steps in (_MAKING, _SHOWING):
                 with connection.transaction():
                     for name, step in steps:
                         _tell(plan, name)
                         step(work)
-        leftovers.tidy(connection, dataset)
+        leftovers.tidy(connection, dataset, pause=True)
     return work.version, work.states
 
 
@@ -178,6 +178,7 @@ def _fill(work: _Work) -> None:
     if before:
         revision = sql.SQL("coalesce(b.sg_revision, {})").format(revision)
         join = sql.SQL(" LEFT JOIN {} b ON b.sg_id = s.sg_id AND b.sg_hash = s.sg_hash").format(sql.Identifier("data", before))
+    work.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("data", work.table)))  # of one that was broken off
     query = sql.SQL("CREATE TABLE {} AS SELECT {} FROM {} s{} ORDER BY {}").format(
         sql.Identifier("data", work.table),
         sql.SQL(", ").join([sql.SQL("s.sg_id, s.sg_hash"), sql.SQL("{} AS sg_revision").format(revision), *columns]),

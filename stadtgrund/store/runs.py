@@ -96,11 +96,14 @@ def end_run(db: Database, run: Run, status: Status, report: Mapping[str, Any] | 
             owner.execute("SELECT set_config('lock_timeout', %s, false)", (f"{_END_S}s",))  # what cannot be dropped, the next load clears
             owner.execute(_without_staging(run))
             owner.execute(
-                "UPDATE meta.run SET status = %s, finished_at = now(), report = %s, rows_in = %s,"
+                # What was interrupted behind its publish did what it was for.
+                "UPDATE meta.run SET status = CASE WHEN version IS NULL OR %s <> 'failed' THEN %s ELSE 'published' END,"
+                " finished_at = now(), report = %s, rows_in = %s,"
                 " rows_published = coalesce(%s, rows_published), rows_rejected = %s,"
                 " seconds = coalesce(%s, extract(epoch FROM now() - started_at)), seconds_by_phase = %s,"
                 " recipe = coalesce(%s, recipe), source_hash = coalesce(%s, source_hash) WHERE run = %s",
                 (
+                    status,
                     status,
                     Jsonb(facts),
                     *(facts.get(name) for name in ("rows_in", "rows_published", "rows_rejected", "seconds")),

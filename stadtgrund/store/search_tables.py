@@ -54,7 +54,7 @@ def stem_of(dataset: str) -> str:
 
 @dataclass(frozen=True)
 class SearchTable:
-    """The words of one form. Its name holds all that it depends on: a table that is there is the right one."""
+    """The words of one form. Its name holds all that it depends on: a table that a view reads is the right one."""
 
     columns: ClassVar = ("sg_id", "words")
     relation: tuple[str, str]
@@ -66,15 +66,11 @@ class SearchTable:
         parts = (dataset, form, str(version), definition, str(_RECIPE), str(server), *fields)
         return cls(("rel", stem_of(dataset) + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]), fields)
 
-    def exists(self, connection: psycopg.Connection[Any]) -> bool:
-        """Whether the table is there."""
-        row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (".".join(self.relation),)).fetchone()
-        return bool(row and row[0])
-
     def fill(self, connection: psycopg.Connection[Any], rows: tuple[str, str]) -> None:
         """Make the table from the form's rows."""
         name, columns = sql.Identifier(*self.relation), sql.SQL(", ").join(map(sql.Identifier, self.fields))
         values = {"name": name, "columns": columns, "rows": sql.Identifier(*rows), "most": sql.Literal(_MOST)}
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))  # of a publish that was broken off: of other rows
         connection.execute(sql.SQL(_FILL).format(**values))
         connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (sg_id)").format(name))
         connection.execute(sql.SQL("CREATE INDEX ON {} USING gin (words) WITH (fastupdate = off)").format(name))

@@ -5,7 +5,7 @@ It is made once, by the expression that makes pages, so that a page only reads i
 
 from __future__ import annotations
 
-__all__ = ["CompileText", "TextTable", "names", "stems", "view_name"]
+__all__ = ["CompileText", "TextTable", "names", "stem_of", "view_name"]
 
 import hashlib
 from collections.abc import Callable
@@ -34,14 +34,14 @@ def view_name(dataset: str) -> str:
     return _PREFIX + dataset
 
 
-def stems(dataset: str) -> tuple[str, str]:
-    """Return how the names of its tables begin while they are made aside, and when they are replaced."""
-    return stem(_ASIDE, dataset), stem(_ASIDE.replace("new", "old"), dataset)
+def stem_of(dataset: str) -> str:
+    """Return how the names of its tables begin while they are made aside."""
+    return stem(_ASIDE, dataset)
 
 
 def names(connection: psycopg.Connection[Any], dataset: str) -> list[str]:
     """Return the names that tables of the dataset's versions and forms have, or had."""
-    forms = "SELECT form, version FROM meta.form JOIN meta.version USING (dataset, version) WHERE dataset = %s AND dropped_at IS NULL"
+    forms = "SELECT form, version FROM meta.form WHERE dataset = %s"
     return [TextTable.of(dataset, *row, fresh=False).relation[1] for row in connection.execute(forms, (dataset,)).fetchall()]
 
 
@@ -61,12 +61,7 @@ class TextTable:
         """Return the table of a form; `fresh` = it is still to be made."""
         digest = hashlib.sha256(f"{dataset}__{form}__v{version}".encode()).hexdigest()[:12]
         name = f"{_PREFIX}{dataset[:30]}_{digest}"
-        return cls(("rel", name), ("rel", stems(dataset)[0] + digest) if fresh else None)
-
-    @property
-    def old_name(self) -> str:
-        """Name that the table which this one replaces has while the views are switched."""
-        return self.aside[1].replace("sg_new_", "sg_old_") if self.aside else ""
+        return cls(("rel", name), ("rel", stem_of(dataset) + digest) if fresh else None)
 
     def exists(self, connection: psycopg.Connection[Any]) -> bool:
         """Whether the table is there."""

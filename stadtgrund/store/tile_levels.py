@@ -105,7 +105,7 @@ class Plan(Protocol):
 
 
 class Levels:
-    """The levels of one table, made in the transaction that publishes it."""
+    """The levels of one table, made with it."""
 
     def __init__(self, connection: psycopg.Connection[Any], plan: Plan, relation: tuple[str, str]) -> None:
         self._connection, self._plan = connection, plan

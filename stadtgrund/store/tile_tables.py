@@ -1,6 +1,6 @@
 """Prepared geometry of tiles: a table beside each form of the serving version, in Web Mercator, full and generalised for each zoom.
 
-Its name holds all that it depends on: a table that is there is the right one. What its levels hold and left out stands in `meta.tile`.
+Its name holds all that it depends on: a table that a view reads is the right one. What its levels hold and left out stands in `meta.tile`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog.collection import Collection, Extent, TileLevel
-from stadtgrund.store.prepared import stem
+from stadtgrund.store.prepared import is_read, stem
 from stadtgrund.store.tile_levels import Levels, Plan
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,12 @@ class TileTable:
         digest = hashlib.sha256("\0".join((*map(str, of), plan.definition)).encode()).hexdigest()[:12]
         relation = ("rel", stem_of(of[0]) + digest)
         row = connection.execute("SELECT levels FROM meta.tile WHERE relation = %s", (relation[1],)).fetchone()
-        levels = tuple(map(TileLevel.model_validate, row[0])) if row else _made(connection, plan, rows, relation, of[0], extent)
+        if row and is_read(connection, relation):
+            return cls(relation, plan.columns, tuple(map(TileLevel.model_validate, row[0])))
+        # What lies there is of a publish that was broken off: of other rows.
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*relation)))
+        connection.execute("DELETE FROM meta.tile WHERE relation = %s", (relation[1],))
+        levels = _made(connection, plan, rows, relation, of[0], extent)
         return None if levels is None else cls(relation, plan.columns, levels)
 
 

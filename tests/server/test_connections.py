@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -56,6 +57,26 @@ def test_a_long_queue_is_not_a_database_that_is_down(module_db: Database, monkey
 
     async def work(lent: Connections) -> None:
         await asyncio.gather(*(hold(lent, 0.15) for _ in range(10)))
+
+    opened(module_db, work)
+
+
+def test_a_connection_that_comes_back_in_the_moment_of_the_look(module_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was lent before the waiter came and is nobody's when it looks whether anybody has one."""
+    monkeypatch.setattr(connections, "_DOWN_S", 0.2)
+
+    async def work(lent: Connections) -> None:
+        async def busy(seconds: float) -> None:
+            async with lent.lend(Cost.HEAVY):
+                await asyncio.sleep(seconds)
+                time.sleep(0.02)  # as when bytes are made
+
+        await hold(lent, 0)
+        for n in range(12):
+            first = asyncio.create_task(busy(0.196 + 0.0005 * n))
+            await asyncio.sleep(0.001)
+            await hold(lent, 0)
+            await first
 
     opened(module_db, work)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -16,11 +18,12 @@ from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import Busy
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-from stadtgrund.store import forms, leftovers, search_tables, text_tables, tile_tables
+from stadtgrund.store import applied, forms, leftovers, search_tables, text_tables, tile_tables
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import LoadFacts, begin_run, current, end_run, publish, rollback
 
 STEPS = ["lock", "table", "indexes", "forms", "version"]
+COMPILERS: dict[str, Any] = {"compile_where": compile_where, "compile_text": compile_text, "compile_tiles": compile_tiles}
 OPEN = {"open": {"where": "name <> 'Mitte'", "omit": ["ende"]}}
 
 
@@ -40,8 +43,7 @@ def load(db: Database, deployment: Deployment, rows: list[Row], progress: Callab
     status: Any = "failed"
     try:
         stage_rows(run, contract, rows)
-        compilers: dict[str, Any] = {"compile_where": compile_where, "compile_text": compile_text, "compile_tiles": compile_tiles}
-        made = publish(db, deployment, contract, run, LoadFacts("r", "s"), progress=progress, **compilers)
+        made = publish(db, deployment, contract, run, LoadFacts("r", "s"), progress=progress, **COMPILERS)
         status = "published"
     finally:
         end_run(db, run, status)
@@ -49,7 +51,7 @@ def load(db: Database, deployment: Deployment, rows: list[Row], progress: Callab
 
 
 def apply(db: Database, deployment: Deployment, contract: Contract) -> None:
-    forms.reconcile(db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
+    forms.reconcile(db, deployment, contract, **COMPILERS)
 
 
 def seen(db: Database) -> dict[str, list[Any]]:
@@ -68,11 +70,6 @@ def seen(db: Database) -> dict[str, list[Any]]:
             query = sql.SQL("SELECT DISTINCT {} FROM {} ORDER BY 1").format(sql.SQL(what), sql.Identifier("p_open", view))  # type: ignore[arg-type]
             found[view] = [value for (value,) in reader.execute(query)]
         return found
-
-
-def seen_of_rows(db: Database) -> list[str]:
-    with db.connect("open") as reader:
-        return [name for (name,) in reader.execute("SELECT name FROM p_open.gebiete ORDER BY 1")]
 
 
 def tables(db: Database) -> list[str]:
@@ -137,10 +134,14 @@ def test_what_breaks_off_leaves_no_table_and_the_version_before(
     assert seen(db)["gebiete"] == ["Ost"] and "ost" in seen(db)[search_tables.view_name("gebiete")][0]
 
 
-def test_nothing_of_a_publish_that_died_is_taken_for_the_next(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_use", [False, True], ids=["dropped", "in use"])
+def test_nothing_of_a_publish_that_died_is_taken_for_the_next(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_use: bool
+) -> None:
     """The next one has the same number: words, tiles and text that lie there under its names are of other rows."""
     deployment = city(tmp_path)
     load(db, deployment, areas("Nord"))
+    before = seen(db)
     with monkeypatch.context() as patch:
         patch.setattr("stadtgrund.store.leftovers.drop", lambda *_: None)  # as when the process is killed
         patch.setattr("stadtgrund.store.forms.settle", lambda *_: (_ for _ in ()).throw(Busy("killed")))
@@ -148,8 +149,12 @@ def test_nothing_of_a_publish_that_died_is_taken_for_the_next(db: Database, tmp_
             load(db, deployment, areas("Süd"))
     left = tables(db)
     assert "data.gebiete__v2" in left and tiles(db) > 2
-    assert rollback(db, deployment, deployment.contract("gebiete"), 1, compile_where=compile_where).version == 2
-    assert seen_of_rows(db) == ["Nord"] and not any("sg_new" in name for name in tables(db))
+    with monkeypatch.context() as patch:
+        if in_use:
+            patch.setattr("stadtgrund.store.leftovers.drop", lambda *_: None)  # as when somebody holds them
+        assert rollback(db, deployment, deployment.contract("gebiete"), 1, **COMPILERS).version == 2
+    after = seen(db)
+    assert after == {**before, "sg_state": [2]}
     assert load(db, deployment, areas("Ost", "West")) == 3
     after = seen(db)
     assert after["gebiete"] == ["Ost", "West"]
@@ -170,6 +175,80 @@ def test_large_tables_are_dropped_some_seconds_later(db: Database, tmp_path: Pat
     monkeypatch.setattr(leftovers, "sleep", wait)
     load(db, deployment, areas("Süd"))
     assert waited == [5.0] and len(tables(db)) == len(there) + 2  # the rows of the version before, in both forms, stay
+
+
+def test_an_interrupt_behind_the_publish_is_no_failure(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord"))
+    monkeypatch.setattr(leftovers, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(leftovers, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        load(db, deployment, areas("Süd"))
+    with db.connect("owner") as owner:
+        assert owner.execute("SELECT status, version FROM meta.run ORDER BY run").fetchall() == [("published", 1), ("published", 2)]
+
+
+def test_a_closing_does_not_wait_until_large_tables_are_dropped(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(_: float) -> None:
+        monkeypatch.setattr("stadtgrund.store.locks._WAIT_S", 1)
+        applied.withdraw(db, "gebiete", by="Amt", reason="falsch")
+
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord"))
+    monkeypatch.setattr(leftovers, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(leftovers, "sleep", close)
+    assert load(db, deployment, areas("Süd")) == 2
+    with db.connect("open") as reader:
+        assert reader.execute("SELECT FROM p_open.sg_state").fetchall() == []
+
+
+@contextmanager
+def held(db: Database, part: str, mode: str) -> Iterator[None]:
+    """Hold the tables whose names begin so."""
+    with db.connect("owner") as owner:
+        for name in tables(db):
+            if name.startswith(part):
+                owner.execute(f"LOCK TABLE {name} IN {mode} MODE")  # type: ignore[call-overload]
+        yield
+        owner.rollback()
+
+
+def test_a_table_that_is_in_use_stays_and_stops_nothing(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "_WAIT", "100ms")
+    deployment = city(tmp_path)
+    with db.connect("owner") as owner:
+        owner.execute("INSERT INTO meta.setting (key, value) VALUES ('keep_versions', '1') ON CONFLICT (key) DO UPDATE SET value = '1'")
+    load(db, deployment, areas("Nord"))
+    with held(db, "rel._text__", "ACCESS SHARE"):
+        load(db, deployment, areas("Süd"))
+        apply(db, deployment, deployment.contract("gebiete"))
+        load(db, deployment, areas("Ost"))
+        assert seen(db)["gebiete"] == ["Ost"]
+    load(db, deployment, areas("West"))
+    assert len(tables(db)) == 8  # rows, rows of the form of `open`, and text, words, tiles of both forms
+
+
+def test_a_vacuum_of_what_was_just_made_stops_nothing(db: Database, tmp_path: Path) -> None:
+    """What is committed is vacuumed by itself, at any moment; who waits long enough ends that, and no reader waits meanwhile."""
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord"))
+    before, stack, seen_meanwhile = seen(db), ExitStack(), []
+
+    def vacuum(step: str) -> None:
+        if step == "version":
+            for name in ("data.gebiete__v2", "rel.sg_new_"):
+                stack.enter_context(held(db, name, "SHARE UPDATE EXCLUSIVE"))
+            Timer(1.5, end).start()
+
+    def end() -> None:
+        seen_meanwhile.append(seen(db))
+        stack.close()
+
+    assert load(db, deployment, areas("Süd"), vacuum) == 2
+    assert seen_meanwhile == [before] and seen(db)["gebiete"] == ["Süd"]
 
 
 def test_an_apply_that_breaks_off_leaves_what_was_seen(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
