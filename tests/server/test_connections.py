@@ -39,9 +39,10 @@ async def hold(connections: Connections, seconds: float, cost: Cost = Cost.HEAVY
 
 def test_who_comes_while_a_connection_changes_hands_waits_for_it(module_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two borrowers nobody has a connection; that does not mean that there is none."""
-    monkeypatch.setattr(connections, "_DOWN_S", 0.3)
 
     async def work(lent: Connections) -> None:
+        await hold(lent, 0)  # made, however long that takes
+        monkeypatch.setattr(connections, "_DOWN_S", 0.3)
         async with lent.lend(Cost.HEAVY):
             second = asyncio.create_task(hold(lent, 1))
             await asyncio.sleep(0.1)
@@ -53,9 +54,9 @@ def test_who_comes_while_a_connection_changes_hands_waits_for_it(module_db: Data
 
 
 def test_a_long_queue_is_not_a_database_that_is_down(module_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_DOWN_S", 0.2)
-
     async def work(lent: Connections) -> None:
+        await hold(lent, 0)
+        monkeypatch.setattr(connections, "_DOWN_S", 0.2)
         await asyncio.gather(*(hold(lent, 0.15) for _ in range(10)))
 
     opened(module_db, work)
@@ -63,7 +64,6 @@ def test_a_long_queue_is_not_a_database_that_is_down(module_db: Database, monkey
 
 def test_a_connection_that_comes_back_in_the_moment_of_the_look(module_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was lent before the waiter came and is nobody's when it looks whether anybody has one."""
-    monkeypatch.setattr(connections, "_DOWN_S", 0.2)
 
     async def work(lent: Connections) -> None:
         async def busy(seconds: float) -> None:
@@ -72,6 +72,7 @@ def test_a_connection_that_comes_back_in_the_moment_of_the_look(module_db: Datab
                 time.sleep(0.02)  # as when bytes are made
 
         await hold(lent, 0)
+        monkeypatch.setattr(connections, "_DOWN_S", 0.2)
         for n in range(12):
             first = asyncio.create_task(busy(0.196 + 0.0005 * n))
             await asyncio.sleep(0.001)
