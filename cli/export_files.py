@@ -70,7 +70,7 @@ def files(
             if name not in collections:
                 raise UnknownName("Datensatz", "dataset", name, collections)
         exported = [collection for collection in collections.values() if not ids or collection.id in ids]
-        _check_offered(exported, [_format(name) for name in formats or ()], chosen, wanted)
+        _check_offered(exported, chosen if formats else [], chosen, wanted)
         shelf = Shelf.of(database, context.settings().downloads.max_bytes)
         failed = False
         for collection in exported:

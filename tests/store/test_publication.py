@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
@@ -56,7 +56,7 @@ def apply(db: Database, deployment: Deployment, contract: Contract) -> None:
 
 def seen(db: Database) -> dict[str, list[Any]]:
     """Return what `open` reads of each of the dataset's views, and of its state; nothing waits for a lock."""
-    views = {
+    views: dict[LiteralString, str] = {
         "name": "gebiete",
         "sg_properties::text": text_tables.view_name("gebiete"),
         "words::text": search_tables.view_name("gebiete"),
@@ -67,7 +67,7 @@ def seen(db: Database) -> dict[str, list[Any]]:
         reader.execute("SET lock_timeout = '1ms'")
         found = {}
         for what, view in views.items():
-            query = sql.SQL("SELECT DISTINCT {} FROM {} ORDER BY 1").format(sql.SQL(what), sql.Identifier("p_open", view))  # type: ignore[arg-type]
+            query = sql.SQL("SELECT DISTINCT {} FROM {} ORDER BY 1").format(sql.SQL(what), sql.Identifier("p_open", view))
             found[view] = [value for (value,) in reader.execute(query)]
         return found
 
@@ -206,12 +206,12 @@ def test_a_closing_does_not_wait_until_large_tables_are_dropped(db: Database, tm
 
 
 @contextmanager
-def held(db: Database, part: str, mode: str) -> Iterator[None]:
+def held(db: Database, part: str, mode: LiteralString) -> Iterator[None]:
     """Hold the tables whose names begin so."""
     with db.connect("owner") as owner:
         for name in tables(db):
             if name.startswith(part):
-                owner.execute(f"LOCK TABLE {name} IN {mode} MODE")  # type: ignore[call-overload]
+                owner.execute(sql.SQL(f"LOCK TABLE {{}} IN {mode} MODE").format(sql.Identifier(*name.split("."))))
         yield
         owner.rollback()
 
