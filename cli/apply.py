@@ -46,7 +46,7 @@ def command(
         serving = versions.current(database, contract.id)
         stale = serving is not None and serving.recipe != recipe_of(contract, deployment)
         try:
-            if serving is None:
+            if dry_run and serving is None:
                 states = []
             elif dry_run:
                 decisions = {profile: access.decide(contract, profile) for profile in deployment.profiles}
@@ -85,6 +85,7 @@ def command(
                 )
             )
     if not dry_run:
+        context.check_again()  # what was put right meanwhile counts
         failed = not closing.close(database, ids or None) or failed
     if not ids:
         closing.tell_unowned(database)

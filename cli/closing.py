@@ -10,11 +10,12 @@ from cli import context
 from cli.console import tell
 from stadtgrund.catalog.contract import Text
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import StadtgrundError, by_locale
+from stadtgrund.errors import Busy, StadtgrundError, by_locale
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
 from stadtgrund.store import applied, forms
 from stadtgrund.store.database import Database
 
+_MEANWHILE = Text(de="Nur Verwaltung, bis der Vertrag übernommen ist.", en="Administration only until the contract is applied.")
 _WRONG = Text(de="Nur Verwaltung, bis der Vertrag berichtigt ist.", en="Administration only until the contract is put right.")
 
 
@@ -47,7 +48,20 @@ def close(db: Database, ids: Iterable[str] | None = None) -> bool:
 def _close(db: Database, right: Deployment, dataset: str) -> None:
     if contract := right.contracts.get(dataset):
         try:
-            forms.reconcile(db, right, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles)
+            forms.reconcile(
+                db, right, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles, wait=False
+            )
+        except Busy:
+            applied.hide(db, dataset, _MEANWHILE)
+            tell(
+                by_locale(
+                    f"{dataset} zeigte mehr, als öffentlich sein darf, und wird gerade veröffentlicht: Es ist nicht mehr öffentlich, bis "
+                    f"sein Vertrag übernommen ist. Wenn jener Befehl fertig ist: stadtgrund apply {dataset}",
+                    f"{dataset} showed more than may be public, and is being published: it is public no more until its contract is "
+                    f"applied. When that command is done: stadtgrund apply {dataset}",
+                )
+            )
+            return
         except StadtgrundError as error:  # of a filter, say, on a field that is not loaded yet
             tell(f"{dataset}: {error}")
         else:

@@ -214,22 +214,28 @@ def _take_effect(deployment: Deployment, contract: Contract, answers: Answers, *
     # Database and parser: not for a dry run or a question unanswered.
     from cli import closing
     from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-    from stadtgrund.store import applied, forms, releases
+    from stadtgrund.store import applied, forms
 
-    dataset = contract.id
+    dataset, release, reason = contract.id, forms.Release(answers.by, asdict(answers)), access.decide(contract, VERWALTUNG).reason
     try:
         db = context.database()
-        with db.connect("owner") as connection:
-            releases.record(connection, contract, "release", answers.by, asdict(answers))
         context.check_again()
         if not is_right:
-            applied.hide(db, dataset, access.decide(contract, VERWALTUNG).reason)
+            applied.hide(db, dataset, reason, contract=contract, release=release)
         else:
             try:
                 forms.reconcile(
-                    db, deployment, contract, compile_where=compile_where, compile_text=compile_text, compile_tiles=compile_tiles
+                    db,
+                    deployment,
+                    contract,
+                    compile_where=compile_where,
+                    compile_text=compile_text,
+                    compile_tiles=compile_tiles,
+                    release=release,
                 )
             except StadtgrundError:
+                if access.decide(contract, OPEN).form is None:  # also where it is not public yet, but is being published
+                    applied.hide(db, dataset, reason, contract=contract, release=release)
                 closing.close(db, [dataset])
                 raise
         if not closing.close(db, [dataset]):

@@ -61,6 +61,7 @@ def command(
         compile_text=compile_text,
         compile_tiles=compile_tiles,
     )
+    context.check_again()  # what was put right meanwhile counts
     closed = closing.close(db, [dataset])
     _tell(made, as_json=as_json)
     for state in made.states:

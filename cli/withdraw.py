@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.console import data, data_json, tell
-from stadtgrund.errors import ContractError, by_locale
-from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-from stadtgrund.store import applied, versions
+from cli.console import data, data_json
+from stadtgrund.errors import by_locale
+from stadtgrund.store import applied
 
 
 def command(
@@ -26,32 +25,13 @@ def command(
     """Einen Datensatz sofort aus der Öffentlichkeit nehmen; die Verwaltung sieht ihn weiter.
 
     Das bleibt so, auch nach einer neuen Ladung, bis stadtgrund release die Schutzprüfung neu festhält.
-    Es geht auch, wenn der Vertrag fehlerhaft oder gelöscht ist.
+    Es geht auch, wenn der Vertrag fehlerhaft oder gelöscht ist, und während der Datensatz geladen wird.
 
     \b
     Beispiel: stadtgrund withdraw schulen --by Schulamt --reason "Standorte falsch"
     """
-    account = by or getpass.getuser()
-    try:
-        contract = context.right_contract(dataset)
-    except ContractError as error:
-        tell(str(error))
-        contract = None
-    if contract:
-        states = versions.withdraw(
-            context.database(),
-            context.readable(told=False),
-            contract,
-            by=account,
-            reason=reason,
-            compile_where=compile_where,
-            compile_text=compile_text,
-            compile_tiles=compile_tiles,
-            dry_run=dry_run,
-        )
-    else:
-        context.require_known(dataset)
-        states = applied.withdraw(context.database(), dataset, by=account, reason=reason, dry_run=dry_run)
+    context.require_known(dataset)
+    states = applied.withdraw(context.database(), dataset, by=by or getpass.getuser(), reason=reason, dry_run=dry_run)
     for state in states:
         if as_json:
             data_json({"dataset": dataset, "profile": state.profile, "form": state.form, "count": state.count, "dry_run": dry_run})

@@ -182,7 +182,6 @@ class Loading:
                 compile_tiles=compile_tiles,
                 files=stored,
                 progress=told,
-                read_at=self.deployment.read_at,
             )
         report.status, report.version, report.rows_published = "published", version.version, version.rows
         self._tell_access(version.states)

@@ -61,7 +61,8 @@ def parameters() -> Json:
     text = {"type": "string"}
     uri = {"type": "string", "format": "uri"}
     index = {"type": "integer", "minimum": 0}
-    number_list = {"type": "array", "oneOf": [{"minItems": 4, "maxItems": 4}, {"minItems": 6, "maxItems": 6}], "items": {"type": "number"}}
+    lengths = [{"minItems": 4, "maxItems": 4}, {"minItems": 6, "maxItems": 6}]
+    number_list = {"type": "array", "minItems": 4, "maxItems": 6, "oneOf": lengths, "items": {"type": "number"}}
     return {
         "f": _query(
             "f", "Representation of the answer; without it the Accept header decides.", {"type": "string", "enum": ["json", "html"]}
@@ -76,6 +77,11 @@ def parameters() -> Json:
             f"Features a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
             {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
+        "limit_processes": _query(
+            "limit",
+            f"Processes a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        ),
         "offset": _query(
             "offset", "Features to skip. For long walks follow the link rel=next instead.", {"type": "integer", "minimum": 0, "default": 0}
         ),
@@ -88,7 +94,11 @@ def parameters() -> Json:
         ),
         "bbox-crs": _query("bbox-crs", "CRS of bbox; CRS84 unless told.", uri),
         "crs": _query("crs", "CRS of the answer's coordinates; CRS84 unless told, with heights CRS84h.", uri),
-        "datetime": _query("datetime", "A date, an RFC 3339 instant or an interval of two of them; .. is an open end.", text),
+        "datetime": _query(
+            "datetime",
+            "A date, an RFC 3339 instant or an interval of two of them; .. is an open end. One of the two may be a duration (P7D).",
+            text,
+        ),
         "q": _query("q", _SEARCH, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
         "properties": _query(
             "properties", "Attributes to return; all unless told.", {"type": "array", "items": {"type": "string"}, "minItems": 1}
@@ -283,7 +293,7 @@ def _crs_parameters(known: Sequence[str] | None, *names: str) -> list[Json]:
 
 def items(tag: str, operation_id: str, summary: str, own: Sequence[Json], known: Sequence[str] | None) -> Json:
     """Return the operation of a page of features; `known` = the collection's CRSs (none = it is a table), None = not of one collection."""
-    apart = {"f", "crs", "bbox-crs", "filter-crs"} | ({"q"} if known is not None else set()) | ({"bbox"} if known == [] else set())
+    apart = {"f", "crs", "bbox-crs", "filter-crs"} | ({"q"} if known is not None else set())
     shared = named(*(name for name in PAGE_PARAMETERS if name not in apart), "f_items")
     asked = [*shared, *_crs_parameters(known, "crs", "bbox-crs", "filter-crs"), *own]
     return _operation(tag, operation_id, summary, asked, _feature_content("featureCollection"), {"413": _ref("responses", "TooLarge")})

@@ -34,8 +34,9 @@ GERMAN: dict[str, str] = {
     "Tilesets": "Kachelsätze",
     # Parameters
     "A CQL2 expression over the queryables.": "Ein CQL2-Ausdruck über die abfragbaren Attribute.",
-    "A date, an RFC 3339 instant or an interval of two of them; .. is an open end.": (
-        "Ein Tag, ein Zeitpunkt nach RFC 3339 oder ein Zeitraum aus zweien; .. ist ein offenes Ende."
+    "A date, an RFC 3339 instant or an interval of two of them; .. is an open end. One of the two may be a duration (P7D).": (
+        "Ein Tag, ein Zeitpunkt nach RFC 3339 oder ein Zeitraum aus zweien; .. ist ein offenes Ende. "
+        "Eines von beiden darf eine Dauer sein (P7D)."
     ),
     "Attributes to return; all unless told.": "Attribute der Antwort; ohne Angabe alle.",
     "CRS of bbox; CRS84 unless told.": "CRS von bbox; ohne Angabe CRS84.",
@@ -70,6 +71,7 @@ GERMAN: dict[str, str] = {
     "Language of filter.": "Sprache von filter.",
     "Language of titles and texts.": "Sprache der Titel und Texte.",
     "Name of a file, as the collection links it.": "Name einer Datei, wie ihn der Datensatz verlinkt.",
+    "Processes a page; more than {limit} counts as {limit}.": "Prozesse je Seite; mehr als {limit} gilt als {limit}.",
     "Representation of the answer.": "Darstellung der Antwort.",
     "Representation of the answer; without it the Accept header decides.": (
         "Darstellung der Antwort; ohne Angabe entscheidet der Header Accept."

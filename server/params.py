@@ -11,6 +11,7 @@ __all__ = [
     "feature_query",
     "item_options",
     "known_crs",
+    "page_size",
     "parse_bbox",
     "queryable_names",
     "tile_conditions",
@@ -57,6 +58,17 @@ _LANGUAGES = ("cql2-text", "cql2-json")
 _DIGITS = re.compile(r"\d{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _BBOX = "four numbers (xmin,ymin,xmax,ymax) or six with heights, in the axis order of bbox-crs, each lower value first"
+
+
+def page_size(query: Mapping[str, str], default: int = DEFAULT_LIMIT) -> int:
+    """Return the parameter `limit`.
+
+    Raises
+    ------
+    InvalidParameter
+        It is no whole number from 1.
+    """
+    return min(_whole(query, "limit", default, 1, 10**40, f"a whole number from 1; more than {MAX_LIMIT} counts as {MAX_LIMIT}"), MAX_LIMIT)
 
 
 def known_crs(relation: Relation) -> tuple[Crs, ...]:
@@ -170,13 +182,13 @@ def feature_query(query: Mapping[str, str], published: Published, default_limit:
     crs, properties, skip_geometry = item_options(query, relation)
     box_crs = from_uri(query["bbox-crs"], known_crs(relation), parameter="bbox-crs") if "bbox-crs" in query else CRS84
     conditions = [_filter(query, relation), *(cql2.equal(relation, name, query[name]) for name in query if name in by_name)]
-    limit = _whole(query, "limit", default_limit, 1, 10**40, f"a whole number from 1; more than {MAX_LIMIT} counts as {MAX_LIMIT}")
+    limit = page_size(query, default_limit)
     offset = _whole(query, "offset", 0, 0, MAX_OFFSET, "a whole number from 0")
     if "cursor" in query and "offset" in query:
         raise InvalidParameter("offset", query["offset"], "no offset beside a cursor: the cursor says where the page begins")
     asked = FeatureQuery(
         relation=relation,
-        limit=min(limit, MAX_LIMIT),
+        limit=limit,
         offset=offset,
         bbox=parse_bbox(query["bbox"], box_crs) if "bbox" in query else None,
         datetime=Interval.parse(query["datetime"]) if "datetime" in query else None,

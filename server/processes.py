@@ -27,6 +27,7 @@ from server.documents import Documents
 from server.host import Profile
 from server.layers import MAX_BODY, header
 from server.negotiation import MEDIA
+from server.params import page_size
 from server.problems import MethodNotAllowed, Unsupported
 from stadtgrund import identity
 from stadtgrund.errors import NotFound, UsageError
@@ -56,15 +57,16 @@ class Processes:
         self.workers = Workers(environment=settings.environment())
 
     async def processes(self, call: Call) -> Answer:
-        """`/processes`: the list, with summaries."""
+        """`/processes`: the list, with summaries. One process fits every page; `limit` is to be taken (/req/core/pl-limit-definition)."""
         self._must_be_offered()
+        page_size(call.query)
 
         async def make() -> Any:
             whole = _description(call)
             summary = {key: value for key, value in whole.items() if key not in ("inputs", "outputs", "example")}
             return {"processes": [summary], "links": _own(f"{call.base_url}/processes", call)}
 
-        return await self.documents.answer(call, "processes", "processes/index.html", make, digest=call.snapshot.digest)
+        return await self.documents.answer(call, "processes", "processes/index.html", make, digest=call.snapshot.digest, more=("limit",))
 
     async def process(self, call: Call) -> Answer:
         """`/processes/{process}`: what it takes and gives."""
@@ -256,24 +258,25 @@ def openapi_paths() -> dict[str, Any]:
     }
     document = {"schema": {"type": "object"}}
     page = {"schema": {"type": "string"}}
-    shown = [{"$ref": "#/components/parameters/f"}, {"$ref": "#/components/parameters/lang"}]
+    shown = [{"$ref": f"#/components/parameters/{name}"} for name in ("f", "lang")]
+    listed = [*shown, {"$ref": "#/components/parameters/limit_processes"}]
     inputs = {name: value["schema"] for name, value in METADATA["inputs"].items()}
     inputs = {name: {key: part for key, part in schema.items() if key != "contentMediaType"} for name, schema in inputs.items()}
 
-    def described(operation: str, summary: str) -> dict[str, Any]:
+    def described(operation: str, summary: str, parameters: list[dict[str, str]] = shown) -> dict[str, Any]:
         ok = {"description": "OK", "content": {MEDIA["json"]: document, MEDIA["html"]: page}}
         return {
             "get": {
                 "tags": ["server"],
                 "operationId": operation,
                 "summary": summary,
-                "parameters": shown,
+                "parameters": parameters,
                 "responses": {"200": ok, **{code: value for code, value in faults.items() if code != "413"}},
             }
         }
 
     return {
-        "/processes": described("getProcesses", "Processes"),
+        "/processes": described("getProcesses", "Processes", listed),
         f"/processes/{ID}": described("getProcess", "Check a construction project: its description"),
         f"/processes/{ID}/execution": {
             "post": {

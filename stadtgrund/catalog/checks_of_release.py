@@ -23,8 +23,8 @@ from stadtgrund.language import say
 CompileWhere = Callable[[str, Contract], tuple[str, tuple[Any, ...]]]
 """Form.where (CQL2 text) → SQL condition over the data table's columns with %s placeholders, and its values.
 
-Raises InvalidFilter. The compiler lies in `query`, above this layer: whoever checks, publishes, rolls back, withdraws or reconciles
-hands it in.
+Raises InvalidFilter. The compiler lies in `query`, above this layer: whoever checks, publishes, rolls back or reconciles hands it
+in.
 """
 
 _ROLES = {

@@ -9,6 +9,7 @@ __all__ = ["contract", "datasets", "exposed", "exposing_joins", "hide", "public"
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import psycopg
 from pydantic import ValidationError
@@ -17,12 +18,10 @@ from stadtgrund.catalog import access, checks_of_joins
 from stadtgrund.catalog.contract import Contract, Protection, Text
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.identity import OPEN
-from stadtgrund.store import forms, releases
+from stadtgrund.store import closings, forms, leftovers, releases
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.locks import take_publish_lock
-
-_WITHDRAWN = Text(de="Nur Verwaltung: zurückgezogen.", en="Administration only: withdrawn.")
+from stadtgrund.store.locks import take_lock, try_lock
 
 
 def contract(db: Database, dataset: str) -> Contract | None:
@@ -73,41 +72,62 @@ def _exposing_joins(public_ones: dict[str, Contract | None], deployment: Deploym
             parts[name] = parts[name].model_copy(update={"protection": Protection()})
 
 
-def hide(db: Database, dataset: str, reason: Text) -> None:
+def hide(db: Database, dataset: str, reason: Text, *, contract: Contract | None = None, release: forms.Release | None = None) -> None:
     """Take a dataset from the public until its contract is applied; the administration keeps it and reads `reason`.
+
+    It waits for no publish that is being made. `contract`: what closes it, remembered where none was applied; `release`: the answers
+    that close it, to be logged.
 
     Raises
     ------
     Busy
-        When another command publishes the dataset, or a long query holds its view.
+        When a long query holds a view; the dataset is public no more then.
     """
-    with db.connect("owner", application=f"stadtgrund apply {dataset}") as connection, named(dataset), connection.transaction():
-        take_publish_lock(connection, dataset)
-        forms.hide(connection, dataset, reason)
+    with db.connect("owner", application=f"stadtgrund apply {dataset}") as connection, named(dataset):
+        with connection.transaction():
+            take_lock(connection, "show", dataset)
+            if contract and release:
+                releases.record(connection, contract, "release", release.by, release.answers)
+            closings.hide(connection, dataset, reason, contract)
+        _drop_views(connection, dataset)
 
 
-def withdraw(db: Database, dataset: str, *, by: str, reason: str, dry_run: bool = False) -> list[forms.FormState]:
-    """Do what `versions.withdraw` does, for a dataset whose contract is wrong or gone: nothing is asked but the database.
+def withdraw(db: Database, dataset: str, *, by: str = "", reason: str = "", dry_run: bool = False) -> list[forms.FormState]:
+    """Take a dataset out of `open` at once, and note who did it and why; the administration keeps it.
+
+    It stays out, whatever is loaded or applied, also by what is being loaded just now for the first time, until `stadtgrund release`
+    answers the protection check anew. No contract is asked, so that none can be in the way.
 
     Raises
     ------
     NotFound
-        When it was never loaded.
+        When it was never loaded, and is not being loaded.
     Busy
-        As `hide`.
+        When a long query holds a view; the dataset is withdrawn then.
     """
-    with db.connect("owner", application=f"stadtgrund withdraw {dataset}") as connection, named(dataset), connection.transaction():
-        take_publish_lock(connection, dataset)
-        forms.require(connection, dataset)
-        releases.record_withdrawal(connection, dataset, by, reason)
-        forms.hide(connection, dataset, _WITHDRAWN)
-        rows = connection.execute(
-            "SELECT profile, form, (collection -> 'facts' ->> 'count')::bigint FROM meta.state WHERE dataset = %s ORDER BY profile",
-            (dataset,),
-        ).fetchall()
-        if dry_run:
-            raise psycopg.Rollback
-    return [forms.FormState(OPEN, None, _WITHDRAWN), *(forms.FormState(profile, form, _WITHDRAWN, count) for profile, form, count in rows)]
+    with db.connect("owner", application=f"stadtgrund withdraw {dataset}") as connection, named(dataset):
+        with connection.transaction(force_rollback=dry_run):
+            take_lock(connection, "show", dataset)
+            if not connection.execute("SELECT FROM meta.run WHERE dataset = %s AND finished_at IS NULL", (dataset,)).rowcount:
+                forms.require(connection, dataset)
+            told = closings.withdrawn(releases.record_withdrawal(connection, dataset, by, reason))
+            closings.hide(connection, dataset, told)
+            rows = connection.execute(
+                "SELECT profile, form, (collection -> 'facts' ->> 'count')::bigint FROM meta.state WHERE dataset = %s ORDER BY profile",
+                (dataset,),
+            ).fetchall()
+        if not dry_run:
+            _drop_views(connection, dataset)
+    return [forms.FormState(OPEN, None, told), *(forms.FormState(profile, form, told, count) for profile, form, count in rows)]
+
+
+def _drop_views(connection: psycopg.Connection[Any], dataset: str) -> None:
+    """Drop the views that only the public read, and what only they read, unless somebody makes or drops tables of the dataset just now."""
+    with connection.transaction():
+        take_lock(connection, "show", dataset)
+        closings.drop_views(connection, dataset)
+    if try_lock(connection, "publish", dataset):
+        leftovers.tidy(connection, dataset)
 
 
 def _public(db: Database) -> dict[str, Contract | None]:

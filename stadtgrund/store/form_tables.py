@@ -79,7 +79,7 @@ class FormTables:
     Parameters
     ----------
     connection : psycopg.Connection
-        Of the owner; its session or transaction holds the publish lock.
+        Of the owner; its session holds the lock `publish`.
     table : str or None
         The version's table in `data`; None of a grid.
     """

@@ -1,21 +1,25 @@
-"""The profiles' views onto forms, and what `meta.state` says of them: made aside by `prepare`, shown by `settle`.
-
-A profile's view names its columns one by one, without condition or security barrier: indexes are used through it.
-"""
+"""What each profile gets of a dataset: its form, made aside by `prepare`, and its state in `meta.state`, shown by `settle`."""
 
 from __future__ import annotations
 
-__all__ = ["FormState", "VersionFacts", "hide", "prepare", "reconcile", "refuse_outdated", "require", "settle"]
+__all__ = [
+    "FormState",
+    "Release",
+    "VersionFacts",
+    "prepare",
+    "reconcile",
+    "require",
+    "settle",
+]
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from stadtgrund.catalog import access, recipe, resources
@@ -24,17 +28,16 @@ from stadtgrund.catalog.checks_of_release import CompileWhere
 from stadtgrund.catalog.collection import PREPARED, Collection, Extent, Facts, JoinFacts
 from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import LoadStopped, NotFound, by_locale
+from stadtgrund.errors import NotFound, by_locale
 from stadtgrund.identity import OPEN
-from stadtgrund.store import comments, leftovers, releases, search_tables, text_tables, tile_tables
+from stadtgrund.store import closings, comments, leftovers, releases, views
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.form_tables import FormTable, FormTables, replaced_name
+from stadtgrund.store.form_tables import FormTable, FormTables
 from stadtgrund.store.loaded import Loaded, Shown, shown
-from stadtgrund.store.locks import hold_publish_lock, patiently
+from stadtgrund.store.locks import busy, hold_lock, patiently, take_lock, try_lock
 from stadtgrund.store.roles import PROFILES
-from stadtgrund.store.search_tables import SearchTable
-from stadtgrund.store.text_tables import CompileText, TextTable
+from stadtgrund.store.text_tables import CompileText
 from stadtgrund.store.tile_tables import CompileTiles, TileTable
 
 
@@ -47,6 +50,14 @@ class FormState:
     reason: Text
     count: int | None = None
     changed: bool = True
+
+
+@dataclass(frozen=True)
+class Release:
+    """Who answered the protection check, and what."""
+
+    by: str
+    answers: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,8 @@ def reconcile(
     compile_where: CompileWhere | None = None,
     compile_text: CompileText | None = None,
     compile_tiles: CompileTiles | None = None,
+    release: Release | None = None,
+    wait: bool = True,
 ) -> list[FormState]:
     """Bring forms, views and states of the serving version to what the contract says now, without new data.
 
@@ -94,6 +107,10 @@ def reconcile(
         Makes prepared feature text; without it there is none, and pages are formatted when they are asked.
     compile_tiles : CompileTiles, optional
         Prepares the geometry of tiles, alike.
+    release : Release, optional
+        The answers that the contract's protection check is of: logged when they take effect, neither earlier nor without.
+    wait : bool
+        Whether to wait for another command that publishes the dataset (at most two minutes).
 
     Returns
     -------
@@ -104,16 +121,26 @@ def reconcile(
     ------
     Busy
         When another command publishes the dataset, or a long query holds its view.
+    LoadStopped
+        When a contract that closes more was read later than `deployment`, and applied.
     """
     compilers = (compile_where, compile_text, compile_tiles)
     with db.connect("owner", application=f"stadtgrund apply {contract.id}") as connection, named(contract.id):
-        hold_publish_lock(connection, contract.id)
+        if wait:
+            hold_lock(connection, "publish", contract.id)
+        elif not try_lock(connection, "publish", contract.id):
+            raise busy(contract.id)
+        leftovers.drop(connection, contract.id)
         with leftovers.dropped_on_failure(connection, contract.id):
             with connection.transaction():
-                leftovers.drop(connection, contract.id)
                 version = _serving(connection, contract.id)
                 made = prepare(connection, db, deployment, contract, version, *compilers) if version else {}
             with connection.transaction():
+                views.lock_new(connection, made)
+                take_lock(connection, "show", contract.id)
+                closings.refuse_outdated(connection, contract, deployment, anew=release is not None)
+                if release:
+                    releases.record(connection, contract, "release", release.by, release.answers)
                 states = settle(connection, db, deployment, contract, *compilers, made)
         leftovers.tidy(connection, contract.id)
         return states
@@ -129,42 +156,45 @@ def settle(
     compile_tiles: CompileTiles | None,
     made: Mapping[str, FormTable] | None = None,
 ) -> list[FormState]:
-    """Do what `reconcile` does in the caller's transaction; views are switched at the end. The caller holds the publish lock.
+    """Do what `reconcile` does in the caller's transaction, which holds both locks; views are switched at the end.
+
+    The caller has locked what is made (`views.lock_new`) before it took the lock `show`.
 
     `made`: the forms as `prepare` returned them; None: they are prepared here. Tables that nobody reads any more are left over.
     """
     connection.execute(
-        "INSERT INTO meta.contract (dataset, contract, recipe) VALUES (%s, %s, %s)"
-        " ON CONFLICT (dataset) DO UPDATE SET contract = excluded.contract, recipe = excluded.recipe, applied_at = now()",
-        (contract.id, Jsonb(contract.canonical()), recipe.recipe_of(contract, deployment)),
+        "INSERT INTO meta.contract (dataset, contract, recipe, read_at) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (dataset) DO UPDATE SET contract = excluded.contract, recipe = excluded.recipe, read_at = excluded.read_at,"
+        " applied_at = now()",
+        (contract.id, Jsonb(contract.canonical()), recipe.recipe_of(contract, deployment), deployment.read_at),
     )
     version = _serving(connection, contract.id)
     if version is None:
         return []
     releases.note_contract(connection, contract)
-    views = _views(connection, contract, version)
-    if made is None or not made.keys() >= {view.form.name for view in views.values() if view.form}:  # released meanwhile
+    shown = _shown_to_each(connection, contract, version)
+    if made is None or not made.keys() >= {view.form.name for view in shown.values() if view.form}:  # released meanwhile
         made = prepare(connection, db, deployment, contract, version, compile_where, compile_text, compile_tiles)
+        views.lock_new(connection, made)
     work = _Settlement(connection, db, deployment, version, made)
     tables = FormTables(connection, contract.id, version.version, version.table, compile_where)
     for form in made.values():
         tables.note(form)
-    collections = {profile: _collection(work, view) for profile, view in views.items()}
+    collections = {profile: _collection(work, view) for profile, view in shown.items()}
     states = {profile: _record(work, contract.id, profile, collection) for profile, collection in collections.items()}
     _keep_files(work, contract.id)
     texts = comments.public_texts(collections[OPEN])
     # What waits for another session, an autovacuum for one, comes before the views are locked.
-    comments.comment(connection, _relations(connection, contract.id), texts)
-    _lock_new(work)
-    patiently(connection, contract.id, lambda: _switch(work, contract.id, views))
-    comments.comment(connection, _relations(connection, contract.id), texts)
+    comments.comment(connection, views.relations(connection, contract.id), texts)
+    patiently(connection, contract.id, lambda: views.switch(connection, db, contract.id, shown, made))
+    comments.comment(connection, views.relations(connection, contract.id), texts)
     # No payload: a listener of any role would learn the name of a closed dataset.
     connection.execute("SELECT pg_notify('sg_state', '')")
     return [
         FormState(profile, view.form.name, view.reason, work.forms[view.form.name].count, states[profile])
         if view.form
         else FormState(profile, None, view.reason, None, states[profile])
-        for profile, view in views.items()
+        for profile, view in shown.items()
     ]
 
 
@@ -180,63 +210,16 @@ def prepare(
 ) -> dict[str, FormTable]:
     """Return the forms of a version by name, made aside as far as they are not there; nobody sees them before `settle`.
 
-    In the caller's transaction; its session holds the publish lock.
+    In the caller's transaction; its session holds the lock `publish`.
     """
     forms: dict[str, FormTable] = {}
     work = _Settlement(connection, db, deployment, version, forms)
     tables = FormTables(connection, contract.id, version.version, version.table, compile_where)
-    for view in _views(connection, contract, version).values():
+    for view in _shown_to_each(connection, contract, version).values():
         if view.form and view.form.name not in forms:
             form = tables.get(view.contract, view.form, _text_of(work, view, compile_text))
             forms[form.name] = _with_tiles(work, view, form, compile_tiles)
     return forms
-
-
-def refuse_outdated(connection: psycopg.Connection[Any], contract: Contract, read_at: datetime) -> None:
-    """Refuse a contract that was read before one was applied that shows the public less: it would open again what that one closed.
-
-    The caller holds the publish lock.
-
-    Raises
-    ------
-    LoadStopped
-    """
-    newer = "SELECT contract FROM meta.contract WHERE dataset = %s AND applied_at > %s"
-    row = connection.execute(newer, (contract.id, read_at)).fetchone()
-    if row is None or releases.withdrawn_since(connection, contract.id) is not None:
-        return
-    if access.narrows(Contract.model_validate(row[0]), contract):
-        raise LoadStopped(
-            by_locale(
-                f"{contract.id} wurde während der Ladung weiter geschlossen, als der Vertrag sagt, mit dem sie begann.",
-                f"{contract.id} was closed further, during the load, than the contract says that it began with.",
-            ),
-            remedy=by_locale("Laden Sie noch einmal.", "Load it again."),
-        )
-
-
-def hide(connection: psycopg.Connection[Any], dataset: str, reason: Text) -> None:
-    """Take a dataset from `open`, in the caller's transaction, which holds the publish lock; the administration reads `reason`.
-
-    No contract is asked, so that none can be in the way; the one that was applied last loses its protection check, so that nobody opens
-    by it again. What a contract says holds again when the dataset is settled by it.
-    """
-
-    def drop() -> None:
-        names = (dataset, search_tables.view_name(dataset), text_tables.view_name(dataset), tile_tables.view_name(dataset))
-        for name in names:
-            connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(f"p_{OPEN}", name)))
-
-    connection.execute("DELETE FROM meta.state WHERE profile = %s AND dataset = %s", (OPEN, dataset))
-    connection.execute("UPDATE meta.contract SET contract = contract - 'protection', applied_at = now() WHERE dataset = %s", (dataset,))
-    connection.execute(
-        "UPDATE meta.state SET collection = jsonb_set(collection, '{access}', %(reason)s), digest = left(md5(digest || %(reason)s), 16)"
-        " WHERE dataset = %(dataset)s",
-        {"dataset": dataset, "reason": json.dumps(reason.model_dump(mode="json", exclude_none=True), ensure_ascii=False)},
-    )
-    patiently(connection, dataset, drop)
-    comments.comment(connection, _relations(connection, dataset), comments.public_texts(None))
-    connection.execute("SELECT pg_notify('sg_state', '')")
 
 
 def _serving(connection: psycopg.Connection[Any], dataset: str) -> VersionFacts | None:
@@ -252,7 +235,7 @@ def _serving(connection: psycopg.Connection[Any], dataset: str) -> VersionFacts 
     return VersionFacts(version, published, table, rows, source_time, operation, accuracy_m, facts, Loaded.model_validate(loaded))
 
 
-def _views(connection: psycopg.Connection[Any], contract: Contract, version: VersionFacts) -> dict[str, Shown]:
+def _shown_to_each(connection: psycopg.Connection[Any], contract: Contract, version: VersionFacts) -> dict[str, Shown]:
     return {profile: _shown(connection, contract, version.loaded, profile) for profile in PROFILES}
 
 
@@ -261,11 +244,10 @@ def _shown(connection: psycopg.Connection[Any], contract: Contract, loaded: Load
     since = releases.withdrawn_since(connection, contract.id) if access.decide(contract, OPEN).form else None
     if result.form is None or since is None:
         return result
-    reason = Text(de=f"Nur Verwaltung: am {since:%d.%m.%Y} zurückgezogen.", en=f"Administration only: withdrawn on {since:%Y-%m-%d}.")
-    return Shown(result.contract, None if profile == OPEN else result.form, reason)
+    return Shown(result.contract, None if profile == OPEN else result.form, closings.withdrawn(since))
 
 
-# States and views
+# States
 
 
 def _text_of(work: _Settlement, view: Shown, compile_text: CompileText | None) -> Callable[[str], str | None]:
@@ -337,95 +319,6 @@ def _keep_files(work: _Settlement, dataset: str) -> None:
             " ON CONFLICT DO NOTHING",
             (list(work.forms), dataset, work.version.version),
         )
-
-
-def _switch(work: _Settlement, dataset: str, views: dict[str, Shown]) -> None:
-    """Let the profiles' views read the forms; runs under a short lock timeout, so it only changes the catalogue.
-
-    The views of rows are locked first, as each statement does that reads more than one of a dataset's views or tables: who waits for
-    them holds nothing that is waited for here. Pages and items that are read from prepared text alone go on meanwhile.
-    """
-    for profile in views:
-        name = sql.Identifier(f"p_{profile}", dataset)
-        work.connection.execute(sql.SQL("ALTER VIEW IF EXISTS {} OWNER TO CURRENT_USER").format(name))  # locks it, and nothing else
-    for table in _new(work):
-        _rename(work.connection, dataset, table)
-    for profile, view in views.items():
-        name = sql.Identifier(f"p_{profile}", dataset)
-        if view.form is None or work.forms[view.form.name].relation is None:
-            work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
-        else:
-            _make_view(work, name, view.contract, view.form, work.forms[view.form.name])
-            reader = sql.Identifier(work.db.role(profile))
-            work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, reader))
-        shown = work.forms[view.form.name] if view.form else None
-        _switch_prepared(work, profile, search_tables.view_name(dataset), shown.search if shown else None)
-        _switch_prepared(work, profile, text_tables.view_name(dataset), shown.text if shown else None)
-        _switch_prepared(work, profile, tile_tables.view_name(dataset), shown.tiles if shown else None)
-
-
-def _new(work: _Settlement) -> list[FormTable | TextTable]:
-    """Return the tables that were made aside."""
-    made = [table for form in work.forms.values() for table in (form, form.text)]
-    return [table for table in made if table and table.aside and table.relation]
-
-
-def _lock_new(work: _Settlement) -> None:
-    for table in _new(work):
-        assert table.aside  # of `_new`
-        work.connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table.aside)))
-
-
-def _rename(connection: psycopg.Connection[Any], dataset: str, table: FormTable | TextTable) -> None:
-    """Give a table that was made aside its name."""
-    assert table.aside and table.relation  # of `_new`
-    # The table that this one replaces is still read by views: it gives its name away, and is dropped when all is shown.
-    relation, old = sql.Identifier(*table.relation), sql.Identifier(replaced_name(connection, dataset, table.relation[1]))
-    connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(relation, old))
-    connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(*table.aside), sql.Identifier(table.relation[1])))
-
-
-def _switch_prepared(work: _Settlement, profile: str, name: str, table: SearchTable | TextTable | TileTable | None) -> None:
-    """Let a profile's view show what was prepared of its form, or be gone."""
-    view = sql.Identifier(f"p_{profile}", name)
-    if table is None:
-        work.connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
-        return
-    _replace_view(work.connection, view, table.columns, table.relation)
-    work.connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(view, sql.Identifier(work.db.role(profile))))
-
-
-def _make_view(work: _Settlement, name: sql.Identifier, contract: Contract, spec: FormSpec, form: FormTable) -> None:
-    counted = spec.min_count.fields if spec.min_count else ()
-    names = ["sg_id"]
-    for field_name in spec.fields:
-        names += [field_name, f"{field_name}_status"] if field_name in counted else [field_name]
-    if contract.geometry and spec.geometry != "none":
-        names.append("geom")
-    assert form.relation is not None  # a form without relation has no view
-    _replace_view(work.connection, name, names, form.relation)
-
-
-def _replace_view(connection: psycopg.Connection[Any], name: sql.Identifier, columns: Sequence[str], relation: tuple[str, str]) -> None:
-    body = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(name, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*relation))
-    try:
-        with connection.transaction():
-            connection.execute(sql.SQL("CREATE OR REPLACE {}").format(body))
-    except psycopg.errors.InvalidTableDefinition:  # other columns than before: a view can only gain some at its end
-        connection.execute(sql.SQL("DROP VIEW {}").format(name))
-        connection.execute(sql.SQL("CREATE {}").format(body))
-
-
-def _relations(connection: psycopg.Connection[Any], dataset: str) -> list[tuple[str, str]]:
-    """Return every relation of the dataset that may carry a comment: kept versions, their forms, the views."""
-    rows = connection.execute(
-        "SELECT 'data', table_name FROM meta.version WHERE dataset = %(d)s AND dropped_at IS NULL AND table_name IS NOT NULL"
-        " UNION SELECT split_part(relation, '.', 1), split_part(relation, '.', 2) FROM meta.form f"
-        " JOIN meta.version v USING (dataset, version) WHERE dataset = %(d)s AND v.dropped_at IS NULL AND relation IS NOT NULL"
-        " UNION SELECT p, %(d)s FROM unnest(%(p)s::text[]) AS p",
-        {"d": dataset, "p": [f"p_{profile}" for profile in PROFILES]},
-    )
-    return [(schema, name) for schema, name in rows]
 
 
 def require(connection: psycopg.Connection[Any], dataset: str) -> None:

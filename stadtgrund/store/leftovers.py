@@ -1,7 +1,4 @@
-"""Tables of a dataset that no view reads: what was shown before, and what a publish made that was broken off.
-
-A dataset that is hidden leaves some too, until it is loaded or applied again.
-"""
+"""Tables of a dataset that no view reads: what was shown before, and what a publish made that was broken off."""
 
 from __future__ import annotations
 
@@ -16,8 +13,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from stadtgrund.errors import Busy
 from stadtgrund.store import form_tables, search_tables, text_tables, tile_tables
-from stadtgrund.store.locks import give_publish_lock, try_publish_lock
+from stadtgrund.store.locks import give_lock, take_lock, try_lock
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ def found(connection: psycopg.Connection[Any], dataset: str) -> Sequence[tuple[s
 
 
 def drop(connection: psycopg.Connection[Any], dataset: str) -> None:
-    """Drop them, each in a transaction (or savepoint) of its own; the caller holds the publish lock, so that nobody is making one.
+    """Drop them, each in a transaction (or savepoint) of its own; the caller holds the lock `publish`, so that nobody is making one.
 
     One that somebody else holds stays, and is logged: whoever makes a table of that name drops it, or fails.
     """
@@ -67,34 +65,35 @@ def drop(connection: psycopg.Connection[Any], dataset: str) -> None:
     for schema, name in names:
         try:
             with connection.transaction():
+                take_lock(connection, "show", dataset)  # who shows or hides comments on tables
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WAIT,))
                 connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, name)))
                 if schema == "rel":
                     connection.execute("DELETE FROM meta.tile WHERE relation = %s", (name,))
-        except psycopg.errors.LockNotAvailable:
+        except (psycopg.errors.LockNotAvailable, Busy):
             _log.warning("%s: %s.%s, which no collection reads, is in use and stays until the next load or apply", dataset, schema, name)
 
 
 def tidy(connection: psycopg.Connection[Any], dataset: str, *, pause: bool = False) -> None:
-    """Drop them behind what shows others; the session holds the publish lock, and may not have it any more afterwards.
+    """Drop them behind what shows others; the session holds the lock `publish`, and may not have it any more afterwards.
 
     `pause`: large ones some seconds later, without the lock, unless somebody else has taken it: then that one drops them.
     A failure is logged, not raised, as what is shown is shown.
     """
     try:
         if pause and _bytes(connection, dataset) > _LARGE_BYTES:
-            give_publish_lock(connection, dataset)
+            give_lock(connection, "publish", dataset)
             sleep(_PAUSE_S)
-            if not try_publish_lock(connection, dataset):
+            if not try_lock(connection, "publish", dataset):
                 return
         drop(connection, dataset)
-    except psycopg.Error as error:
+    except (psycopg.Error, Busy) as error:
         _log.warning("%s: tables that no collection reads stay until the next load or apply: %s", dataset, error)
 
 
 @contextmanager
 def dropped_on_failure(connection: psycopg.Connection[Any], dataset: str) -> Iterator[None]:
-    """Drop them should the block fail; the session holds the publish lock."""
+    """Drop them should the block fail; the session holds the lock `publish`."""
     try:
         yield
     except BaseException:

@@ -42,12 +42,15 @@ def record(
     )
 
 
-def record_withdrawal(connection: psycopg.Connection[Any], dataset: str, by: str, reason: str) -> None:
-    """Add a row of origin `withdraw` for a dataset whose contract cannot be asked."""
-    connection.execute(
-        "INSERT INTO meta.release (dataset, by, origin, grounds, answers, digest) VALUES (%s, %s, 'withdraw', '[]', %s, '')",
+def record_withdrawal(connection: psycopg.Connection[Any], dataset: str, by: str, reason: str) -> datetime:
+    """Add a row of origin `withdraw`: no contract is asked, so it has neither grounds nor a digest. Return when."""
+    row = connection.execute(
+        "INSERT INTO meta.release (dataset, by, origin, grounds, answers, digest) VALUES (%s, %s, 'withdraw', '[]', %s, '') RETURNING at",
         (dataset, by, Jsonb({"reason": reason} if reason else {})),
-    )
+    ).fetchone()
+    assert row is not None  # one row was written
+    at: datetime = row[0]
+    return at
 
 
 def note_contract(connection: psycopg.Connection[Any], contract: Contract) -> None:

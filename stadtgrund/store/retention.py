@@ -14,7 +14,7 @@ from psycopg import sql
 
 from stadtgrund.errors import StadtgrundError
 from stadtgrund.store.database import Database
-from stadtgrund.store.locks import patiently, take_publish_lock
+from stadtgrund.store.locks import patiently, take_lock
 from stadtgrund.store.shelf import Shelf
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def drop_unnamed(db: Database, dataset: str, paths: Iterable[Path]) -> None:
     """
     try:
         with db.connect("owner", application=f"stadtgrund retention {dataset}") as connection:
-            take_publish_lock(connection, dataset)  # a commit whose answer was lost may be under way
+            take_lock(connection, "publish", dataset)  # a commit whose answer was lost may be under way
             named = {path for (path,) in connection.execute("SELECT path FROM meta.file WHERE dataset = %s", (dataset,))}
             for path in paths:
                 if path.relative_to(db.paths.files).as_posix() not in named:
@@ -73,7 +73,8 @@ def _drop_each(db: Database, dataset: str, dropped: list[int]) -> None:
 def _drop(connection: psycopg.Connection[Any], dataset: str, version: int, table: str | None) -> list[str]:
     """Drop one version; return the paths of files that no version refers to any more."""
     with connection.transaction():
-        take_publish_lock(connection, dataset)
+        take_lock(connection, "publish", dataset)
+        take_lock(connection, "show", dataset)  # who shows or hides comments on these tables
         relations = connection.execute(
             "SELECT relation FROM meta.form WHERE dataset = %s AND version = %s AND starts_with(relation, 'rel.')", (dataset, version)
         ).fetchall()

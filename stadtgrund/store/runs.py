@@ -23,7 +23,7 @@ from stadtgrund.errors import Busy, by_locale
 from stadtgrund.store import leftovers
 from stadtgrund.store.database import Database
 from stadtgrund.store.failures import named
-from stadtgrund.store.locks import lock_key, take_publish_lock
+from stadtgrund.store.locks import lock_key, take_lock
 
 Status = Literal["published", "unchanged", "stopped", "failed"]
 
@@ -220,7 +220,7 @@ def _clear(owner: psycopg.Connection[Any], dataset: str) -> None:
         owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("staging", name)))
     if leftovers.found(owner, dataset):
         with owner.transaction():
-            take_publish_lock(owner, dataset)  # a rollback makes tables too, and is no run
+            take_lock(owner, "publish", dataset)  # a rollback makes tables too, and is no run
             leftovers.drop(owner, dataset)
 
 

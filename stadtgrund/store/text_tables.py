@@ -21,7 +21,7 @@ from stadtgrund.store.prepared import stem
 CompileText = Callable[[Collection, str], str | None]
 """A collection and the quoted name of its rows → the query of `TextTable.columns`; None where nothing is to be prepared.
 
-The formatter lies in `query`, above this layer: whoever calls `publish`, `rollback`, `withdraw` or `reconcile` hands it in.
+The formatter lies in `query`, above this layer: whoever calls `publish`, `rollback` or `reconcile` hands it in.
 """
 
 _PREFIX = "_text__"

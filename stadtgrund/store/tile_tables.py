@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 CompileTiles = Callable[[Collection], Plan | None]
 """A collection → how the geometry of its tiles is prepared; None where it has none.
 
-The SQL of tiles lies in `query`, above this layer: whoever calls `publish`, `rollback`, `withdraw` or `reconcile` hands it in.
+The SQL of tiles lies in `query`, above this layer: whoever calls `publish`, `rollback` or `reconcile` hands it in.
 """
 
 _PREFIX = "_tile__"

@@ -1,4 +1,4 @@
-"""Versions of a dataset: publish a load, roll back, withdraw, and look back."""
+"""Versions of a dataset: publish a load, roll back, and look back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ __all__ = [
     "history",
     "publish",
     "rollback",
-    "withdraw",
 ]
 
 from collections.abc import Callable, Sequence
@@ -30,12 +29,10 @@ from stadtgrund.catalog.collection import Extent, JoinFacts
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import LoadStopped, NotFound, by_locale
-from stadtgrund.store import forms, leftovers, publication, releases, tables
+from stadtgrund.store import publication, tables
 from stadtgrund.store.database import Database
-from stadtgrund.store.failures import named
 from stadtgrund.store.forms import FormState
 from stadtgrund.store.loaded import Loaded
-from stadtgrund.store.locks import hold_publish_lock
 from stadtgrund.store.publication import LoadFacts, Publication, StoredFile
 from stadtgrund.store.retention import drop_old
 from stadtgrund.store.runs import Run, begin_run, end_run
@@ -77,7 +74,6 @@ def publish(
     compile_tiles: CompileTiles | None = None,
     files: Callable[[int], Sequence[StoredFile]] | None = None,
     progress: Callable[[str], None] | None = None,
-    read_at: datetime | None = None,
 ) -> Version:
     """Make what a run staged the version that serves: all of it at once; until then the version before it serves.
 
@@ -93,13 +89,11 @@ def publish(
         Of a grid: is given the version's number, puts the files under their final names, returns them.
     progress : callable, optional
         Is given the name of each step before it runs.
-    read_at : datetime, optional
-        When the contract was read: one that was applied since and closes more is not undone.
 
     Raises
     ------
     LoadStopped
-        When the rows cannot become a table, or the contract is out of date.
+        When the rows cannot become a table, or a contract that closes more was applied since `deployment` was read.
     Busy
         When the dataset is being published, or a long query holds its view.
     SetupError
@@ -121,7 +115,6 @@ def publish(
             progress,
             compile_text,
             compile_tiles,
-            read_at,
         )
     )
 
@@ -178,38 +171,6 @@ def check_rollback(db: Database, contract: Contract, to: int) -> None:
         As `rollback`.
     """
     _rollback_to(db, contract, to)
-
-
-def withdraw(
-    db: Database,
-    deployment: Deployment,
-    contract: Contract,
-    *,
-    by: str = "",
-    reason: str = "",
-    compile_where: CompileWhere | None = None,
-    compile_text: CompileText | None = None,
-    compile_tiles: CompileTiles | None = None,
-    dry_run: bool = False,
-) -> list[FormState]:
-    """Take a dataset out of `open` at once, and note who did it and why; the administration keeps it.
-
-    It stays out, whatever is loaded or applied, until `stadtgrund release` answers the protection check anew.
-
-    Raises
-    ------
-    NotFound
-        When it was never loaded.
-    """
-    with db.connect("owner", application=f"stadtgrund withdraw {contract.id}") as connection, named(contract.id):
-        hold_publish_lock(connection, contract.id)
-        with connection.transaction(force_rollback=dry_run):
-            forms.require(connection, contract.id)
-            releases.record(connection, contract, "withdraw", by, {"reason": reason} if reason else {})
-            states = forms.settle(connection, db, deployment, contract, compile_where, compile_text, compile_tiles)
-        if not dry_run:
-            leftovers.tidy(connection, contract.id)
-    return states
 
 
 def history(db: Database, dataset: str) -> list[Version]:

@@ -7,66 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from support.city import BAEUME, ORTSTEILE, write_city
+from support.city import BAEUME, ORTSTEILE
+from support.closing import JOIN, closed, edit, misspell, path, public
 from support.deployment import checked, contract_of, write_contract
-from support.postgis import Server, environment
 
 from cli.main import run
 from etl import pipeline
 from stadtgrund.catalog import access, registry
 from stadtgrund.store import releases, versions
 from stadtgrund.store.database import Database
-
-JOIN = "einwohner_ortsteile"
-
-
-@pytest.fixture
-def folder(server: Server, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A city's folder; the commands of this process work on it and on the test's own database."""
-    made = write_city(tmp_path / "stadt")
-    for name, value in environment(server, db, made).items():
-        if name.startswith("STADTGRUND_") or name == "DATABASE_URL":
-            monkeypatch.setenv(name, value)
-    return made
-
-
-@pytest.fixture
-def loaded(folder: Path, capfd: pytest.CaptureFixture[str]) -> Path:
-    """`folder`, with one dataset by itself and a join of two in the database."""
-    assert run(["load", "baeume", "ortsteile", "einwohner", JOIN]) == 0
-    capfd.readouterr()
-    return folder
-
-
-def public(db: Database) -> set[str]:
-    """Return what the public sees: the rows of its state, which are those of its views."""
-    with db.connect("open") as connection:
-        state = {name for (name,) in connection.execute("SELECT dataset FROM p_open.sg_state")}
-        views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'p_open' AND viewname !~ '^(sg)?_'")
-        assert state == {name for (name,) in views if not name.startswith("sg_")}
-    return state
-
-
-def path(folder: Path, dataset: str) -> Path:
-    return folder / "datasets" / f"{dataset}.yaml"
-
-
-def misspell(folder: Path, dataset: str) -> None:
-    """Give a contract a key that there is not."""
-    with path(folder, dataset).open("a", encoding="utf-8") as file:
-        file.write("titel: x\n")
-
-
-def edit(folder: Path, dataset: str, **changes: Any) -> None:
-    text = path(folder, dataset).read_text(encoding="utf-8")
-    path(folder, dataset).write_text(yaml.safe_dump({**yaml.safe_load(text), **changes}, allow_unicode=True, sort_keys=False))
-
-
-def closed(folder: Path, dataset: str) -> None:
-    """Write into the file that the dataset is closed, and tell nobody."""
-    write_contract(folder, checked(registry.read(folder).contract(dataset), "personal_data"))
-
 
 # release
 
@@ -123,7 +72,7 @@ def test_a_load_does_not_open_what_was_closed_while_it_ran(loaded: Path, db: Dat
     began = registry.read(loaded)
     assert run(["release", "baeume", "--by", "A", "--ground", "personal_data"]) == 0
     report = pipeline.load(db, began, "baeume", force=True)
-    assert report.status == "stopped" and "während der Ladung weiter geschlossen" in str(report.error)
+    assert report.status == "stopped" and "inzwischen weiter geschlossen" in str(report.error)
     assert "baeume" not in public(db)
     assert pipeline.load(db, registry.read(loaded), "baeume", force=True).status == "published"
     assert "baeume" not in public(db)
@@ -267,12 +216,9 @@ def test_what_cannot_be_closed_by_its_contract_keeps_nothing_open(loaded: Path, 
     assert public(db) == {"einwohner"}
 
 
-def test_a_deployment_that_cannot_be_read_does_not_keep_a_dataset_open(
-    loaded: Path, db: Database, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_deployment_that_cannot_be_read_does_not_keep_a_dataset_open(loaded: Path, db: Database) -> None:
     (loaded / "deployment.yml").write_text("crs: [", encoding="utf-8")
     assert run(["withdraw", "baeume", "--reason", "falsch"]) == 0
-    assert "deployment.yml" in capfd.readouterr().err
     assert "baeume" not in public(db)
     assert run(["withdraw", "nix", "--reason", "falsch"]) == 2
 

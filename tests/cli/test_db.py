@@ -14,6 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.postgis import Server, environment
 from support.rows import publish_rows
+from support.served import free_port
 
 from cli import context
 from cli.main import run
@@ -170,6 +171,7 @@ def test_the_private_database_by_its_verbs(
     monkeypatch.setenv("STADTGRUND_PG_HOME", str(home / "pg"))
     monkeypatch.setenv("STADTGRUND_VAR", str(home / "var"))
     monkeypatch.setenv("STADTGRUND_CONFIG", str(deployment_folder))
+    monkeypatch.setenv("STADTGRUND_PORT", str(free_port()))
     context.configure(None, debug=False)
     settings = context.settings()
     try:

@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from support.city import write_city
-from support.postgis import Server, environment
 
 from cli.main import run
 from cli.release import Answers, ask
@@ -21,15 +19,9 @@ from stadtgrund.store import releases
 from stadtgrund.store.database import Database
 
 
-@pytest.fixture
-def folder(server: Server, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A city's folder; the commands of this process work on it and on the test's own database."""
-    made = write_city(tmp_path / "stadt")
-    for name, value in environment(server, db, made).items():
-        if name.startswith("STADTGRUND_") or name == "DATABASE_URL":
-            monkeypatch.setenv(name, value)
+@pytest.fixture(autouse=True)
+def german(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    return made
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_what_breaks_off_before_the_commit_leaves_no_file(city: City, monkeypatc
     break_off(monkeypatch, "publication.forms.settle", DatabaseUnavailable("No connection."))
     assert city.load("tiefe").status == "failed" and stored_files(city) == []
     # Where nobody can say whether it is served, it stays; the next load puts its own in its place.
-    break_off(monkeypatch, "retention.take_publish_lock", Busy("Another one publishes."))
+    break_off(monkeypatch, "retention.take_lock", Busy("Another one publishes."))
     assert city.load("tiefe").status == "failed" and len(stored_files(city)) == 1
     monkeypatch.undo()
     city.published("tiefe")

@@ -82,6 +82,15 @@ def test_what_is_skipped_says_why(suites: Path) -> None:
         assert done.returncode == 1 and "1 ohne Meldung übersprungen" in done.stderr
 
 
+def test_what_failed_says_of_what_and_what_was_skipped_how_often(suites: Path) -> None:
+    given = "<params><param index='0'><value><![CDATA[{id=schulen,\n title=Schulen}]]></value></param></params>"
+    failed = method("limit", "FAIL", "expected 10").replace("<exception", f"{given}<exception", 1)
+    empty = [method("bbox", "SKIP", "No features")] * 2
+    done = run(suites, results(method("items", "PASS"), failed, *empty, passed=1, failed=1, skipped=2))
+    assert "  durchgefallen: limit({id=schulen, title=Schulen}): expected 10\n" in done.stdout
+    assert "  übersprungen (2 ×): bbox: No features\n" in done.stdout
+
+
 def test_what_failed_is_named(suites: Path) -> None:
     done = run(suites, results(method("items", "PASS"), method("limit", "FAIL", "expected 10 but was 11"), passed=1, failed=1))
     assert done.returncode == 1 and "  durchgefallen: limit: expected 10 but was 11\n" in done.stdout

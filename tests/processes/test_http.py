@@ -201,6 +201,10 @@ def test_description_and_list(api: str) -> None:
     assert english["inputs"]["geometry"]["title"] == "Geometry of the project" and english["outputs"]["report"]["title"] == "Report"
     (summary,) = get(api, "/processes").json()["processes"]
     assert "inputs" not in summary and summary["links"]
+    assert get(api, "/processes?limit=1").json()["processes"] == [summary]
+    for limit in ("0", "-1", "viele", ""):
+        refused = get(api, f"/processes?limit={limit}")
+        assert refused.status_code == 400 and "limit" in refused.json()["detail"]
     rels = {link["rel"]: link["href"] for link in get(api, "/?f=json").json()["links"]}
     assert rels["http://www.opengis.net/def/rel/ogc/1.0/processes"] == f"{api}/processes"
     for path in ("/processes", "/processes/construction_overlay"):

@@ -59,6 +59,32 @@ def test_instants_of_rfc_3339(text: str, utc: str) -> None:
     assert found.start.astimezone(UTC).isoformat() == utc + "+00:00"
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("2024-05-01/P1D", "2024-05-01"),
+        ("2024-05-01/P7D", "2024-05-01/2024-05-07"),
+        ("P7D/2024-05-07", "2024-05-01/2024-05-07"),
+        ("2024-05-01/P1W", "2024-05-01/2024-05-07"),
+        ("2024-01-01/P1Y", "2024-01-01/2024-12-31"),
+        ("P1Y/2024-12-31", "2024-01-01/2024-12-31"),
+        ("2024-01-01/P1M", "2024-01-01/2024-01-31"),
+        ("2024-03-30/P2D", "2024-03-30/2024-03-31"),  # the second one has 23 hours
+        ("2024-05-01/P1Y2M3D", "2024-05-01/2025-07-03"),
+        ("2024-05-01T12:00:00Z/PT1H30M", "2024-05-01T12:00:00Z/2024-05-01T13:30:00Z"),
+        ("PT90S/2024-05-01T12:00:00Z", "2024-05-01T11:58:30Z/2024-05-01T12:00:00Z"),
+        ("2024-05-01T12:00:00+02:00/P1DT1H", "2024-05-01T12:00:00+02:00/2024-05-02T13:00:00+02:00"),
+        ("2024-01-31T00:00:00Z/P1M", "2024-01-31T00:00:00Z/2024-02-29T00:00:00Z"),
+        ("2024-05-01T12:00:00Z/P0D", "2024-05-01T12:00:00Z"),
+    ],
+)
+def test_intervals_by_a_duration(text: str, same: str) -> None:
+    """ISO 8601, 4.4.4.3: a start and a duration, or a duration and an end."""
+    found, expected = Interval.parse(text), Interval.parse(same)
+    assert (found.start, found.end) == (expected.start, expected.end)
+    assert (found.first_day, found.last_day) == (expected.first_day, expected.last_day)
+
+
 def test_days_when_the_clocks_change() -> None:
     """A day in Berlin has 23 hours in March and 25 in October."""
     for day, hours in (("2024-03-31", 23), ("2024-10-27", 25), ("2024-05-01", 24)):
@@ -73,6 +99,21 @@ def test_days_when_the_clocks_change() -> None:
     [
         "",
         "2024",
+        "2024-05-01/P",
+        "2024-05-01/PT",
+        "2024-05-01/P1DT",
+        "2024-05-01/P-1D",
+        "2024-05-01/1D",
+        "2024-05-01/P1H",
+        "2024-05-01/p1d",
+        "2024-05-01/P8000Y",
+        "P8000Y/2024-05-01",
+        "2024-05-01/PT99999999H9999999999S",
+        "P1D",
+        "P1D/P1D",
+        "../P1D",
+        "P1D/..",
+        "2024-05-01/P1D/2024-05-02",
         "2024-05",
         "2024-5-1",
         "2024-02-30",
@@ -91,7 +132,6 @@ def test_days_when_the_clocks_change() -> None:
         "2024-05-01T12:00:00 02:00",
         "20240501T120000Z",
         "2024-W18-3",
-        "2024-05-01/P1D",
         "2024-05-01/2024-04-30T21:59:59Z",
         "2024-05-02/2024-05-01",
         "2024-05-01/2024-05-02/2024-05-03",

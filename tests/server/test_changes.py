@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.deployment import checked, contract_of
+from support.deployment import checked, contract_of, read_now
 from support.postgis import Server, settings_for
 from support.rows import publish_rows
 
@@ -19,8 +19,8 @@ from server.app import create_app
 from stadtgrund.catalog import registry
 from stadtgrund.catalog.contract import Contract, Field
 from stadtgrund.store import forms
+from stadtgrund.store.applied import withdraw
 from stadtgrund.store.database import Database
-from stadtgrund.store.versions import withdraw
 
 from .conftest import AREAS, CLOSED, KEY, LINES, POLES, Client, add_key, write_served
 
@@ -46,7 +46,7 @@ def soon(told: Callable[[], Any], wanted: Any, seconds: float = 30.0) -> None:
 
 
 def changed(deployment: registry.Deployment, contract: Contract) -> registry.Deployment:
-    return replace(deployment, contracts={**deployment.contracts, contract.id: contract})
+    return replace(read_now(deployment), contracts={**deployment.contracts, contract.id: contract})
 
 
 def test_a_new_version_is_served_at_once_and_its_tag_is_new(own: tuple[Client, Database, registry.Deployment]) -> None:
@@ -145,10 +145,10 @@ def test_a_new_field_of_a_released_contract_waits_for_its_check(own: tuple[Clien
 
 
 def test_a_dataset_that_is_withdrawn_is_unknown(own: tuple[Client, Database, registry.Deployment]) -> None:
-    client, db, deployment = own
+    client, db, _ = own
     same = {"x-request-id": "immer-gleich"}
     unknown = client.get("/collections/gibtesnicht/items", headers=same)
-    withdraw(db, deployment, deployment.contract("masten"))
+    withdraw(db, "masten")
     response = client.get(ITEMS, headers=same)
     assert response.status_code == 404
     assert response.text == unknown.text.replace("gibtesnicht", "masten")
@@ -170,7 +170,7 @@ def test_polling_goes_on_whatever_broke(
     step: str,
     told: str,
 ) -> None:
-    client, db, deployment = own
+    client, db, _ = own
     assert len(client.json("/collections")["collections"]) == 1
     failed = threading.Event()
 
@@ -181,7 +181,7 @@ def test_polling_goes_on_whatever_broke(
     with monkeypatch.context() as patch:
         patch.setattr(step, broken)
         assert failed.wait(20)
-    withdraw(db, deployment, deployment.contract("masten"))
+    withdraw(db, "masten")
     soon(lambda: client.json("/collections")["collections"], [], 10)
     assert "nobody foresaw this" in caplog.text and told in caplog.text
 

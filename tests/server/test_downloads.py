@@ -20,7 +20,7 @@ from support.rows import publish_rows
 from server import exporting
 from stadtgrund.catalog import registry
 from stadtgrund.catalog.file_formats import FORMATS
-from stadtgrund.store import versions
+from stadtgrund.store import applied
 from stadtgrund.store.database import Database
 from stadtgrund.store.shelf import Shelf
 
@@ -302,15 +302,12 @@ def test_the_files_stay_below_their_limit(own_client: Client) -> None:
     assert newest.suffix == ".geojson"  # though it is over the limit alone
 
 
-def test_nothing_is_sent_that_may_have_been_withdrawn(
-    own_client: Client, db: Database, served_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_sent_that_may_have_been_withdrawn(own_client: Client, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file needs no database to be sent; whether it may be does."""
     assert own_client.get(f"{BASE}/files/masten.csv").status_code == 200
-    deployment = registry.read(served_folder, served_folder / "data")
     monkeypatch.setattr("server.host.POLL_S", 1000.0)
     time.sleep(1.2)  # the poll that was under way
-    versions.withdraw(db, deployment, deployment.contract("masten"), by="Test", reason="Test")
+    applied.withdraw(db, "masten", by="Test", reason="Test")
     monkeypatch.setattr("server.host._RECENT_S", 0.0)
     assert own_client.get(f"{BASE}/files/masten.csv").status_code == 404
     assert (

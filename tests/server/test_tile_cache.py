@@ -16,6 +16,7 @@ from pathlib import Path
 import mapbox_vector_tile
 import pytest
 import zstandard
+from support.deployment import read_now
 from support.postgis import Server, settings_for
 from support.rows import publish_rows
 
@@ -26,7 +27,7 @@ from stadtgrund.catalog import registry
 from stadtgrund.catalog.collection import Collection
 from stadtgrund.query.form_filter import compile_text, compile_where
 from stadtgrund.settings import Settings
-from stadtgrund.store import forms, versions
+from stadtgrund.store import applied, forms
 from stadtgrund.store.database import Database
 
 from .conftest import KEY, POLES, Client, fill, write_served
@@ -284,9 +285,7 @@ def test_a_new_version_has_new_tiles_and_the_old_ones_go(own: tuple[Client, Data
     new = key_of(collection(client, "masten"))
     assert new != old
     wait_until(lambda: not cache.root.joinpath(*old).exists())
-    versions.withdraw(
-        db, deployment, deployment.contract("masten"), by="Test", reason="", compile_where=compile_where, compile_text=compile_text
-    )
+    applied.withdraw(db, "masten", by="Test")
     wait_until(lambda: client.get(url).status_code == 404)
     wait_until(lambda: not cache.root.joinpath(*new).exists())
 
@@ -315,7 +314,7 @@ def test_another_row_filter_of_the_same_version_changes_key_and_tag(own: tuple[C
     url, seen = place(client, 9), []
     for where in ("nummer <> 30", "nummer <> 31"):
         changed = type(contract).model_validate({**contract.canonical(), "forms": {"open": {"where": where}}})
-        forms.reconcile(db, deployment, changed, compile_where=compile_where, compile_text=compile_text)
+        forms.reconcile(db, read_now(deployment), changed, compile_where=compile_where, compile_text=compile_text)
         client.run(client.app.profiles["open"].refresh())
         response = client.get(url)
         layer = mapbox_vector_tile.decode(response.content)["masten"]

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from support.deployment import GEBIETE, MASTEN, ZAHLEN, checked, contract_of, write_deployment
+from support.deployment import GEBIETE, MASTEN, ZAHLEN, checked, contract_of, read_now, write_deployment
 from support.rows import publish_rows
 
 from stadtgrund.catalog import registry
@@ -168,7 +168,7 @@ def test_a_stricter_minimum_replaces_the_table_of_the_form(db: Database, deploym
     strict = checked(contract_of(ZAHLEN, forms={"open": {"min_count": {"minimum": 6, "fields": ["einwohner"]}}}))
 
     for contract in (strict, deployment.contract("zahlen"), strict):
-        reconcile(db, deployment, contract)
+        reconcile(db, read_now(deployment), contract)
 
     assert select(db, "open", "SELECT einwohner FROM p_open.zahlen WHERE einwohner IS NOT NULL") == [(0,)]
     assert select(db, "owner", "SELECT tablename FROM pg_tables WHERE schemaname = 'rel'") == [("zahlen__open__v1",)]
@@ -201,7 +201,7 @@ def test_a_source_that_was_checked_after_the_load_opens_nothing_of_the_old_one(d
     publish_rows(db, deployment, "gebiete", AREAS)
     cleaned = checked(contract_of(GEBIETE, source={**GEBIETE["source"], "location": "${DATA}/anonym.geojson"}))
 
-    states = reconcile(db, deployment, cleaned)
+    states = reconcile(db, read_now(deployment), cleaned)
 
     assert states[0].form is None
     assert "nach dem nächsten Laden" in states[0].reason.de
@@ -213,7 +213,7 @@ def test_a_field_that_is_declared_otherwise_waits_for_the_next_load(db: Database
     fields = [{**field, "from": "anderer_name"} if field["name"] == "name" else field for field in GEBIETE["fields"]]
     renamed = checked(contract_of({**GEBIETE, "fields": [*fields, {"name": "neu", "type": "integer"}]}))
 
-    reconcile(db, deployment, renamed)
+    reconcile(db, read_now(deployment), renamed)
 
     for profile in ("open", "verwaltung"):
         shown = collection(db, profile, "gebiete")

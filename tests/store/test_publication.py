@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
+from time import monotonic, sleep
 from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
-from support.deployment import GEBIETE, checked, contract_of, write_deployment
+from support.deployment import GEBIETE, checked, contract_of, read_now, write_deployment
 from support.rows import Row, stage_rows
 
 from stadtgrund.catalog import registry
-from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.contract import Contract, Text
 from stadtgrund.catalog.registry import Deployment
-from stadtgrund.errors import Busy
+from stadtgrund.errors import Busy, LoadStopped
 from stadtgrund.query.form_filter import compile_text, compile_tiles, compile_where
-from stadtgrund.store import applied, forms, leftovers, search_tables, text_tables, tile_tables
+from stadtgrund.store import applied, forms, leftovers, search_tables, text_tables, tile_tables, views
 from stadtgrund.store.database import Database
 from stadtgrund.store.versions import LoadFacts, begin_run, current, end_run, publish, rollback
 
@@ -191,18 +192,195 @@ def test_an_interrupt_behind_the_publish_is_no_failure(db: Database, tmp_path: P
         assert owner.execute("SELECT status, version FROM meta.run ORDER BY run").fetchall() == [("published", 1), ("published", 2)]
 
 
-def test_a_closing_does_not_wait_until_large_tables_are_dropped(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def close(_: float) -> None:
-        monkeypatch.setattr("stadtgrund.store.locks._WAIT_S", 1)
-        applied.withdraw(db, "gebiete", by="Amt", reason="falsch")
+def closing(way: str) -> Callable[[Database], object]:
+    """Take the dataset from the public, in one of the ways there are; none asks the contract."""
+    if way == "withdraw":
+        return lambda db: applied.withdraw(db, "gebiete", by="Amt", reason="falsch")
+    return lambda db: applied.hide(db, "gebiete", Text(de="Nur Verwaltung."))
 
+
+def is_public(db: Database) -> bool:
+    """Whether `open` has the dataset's state and its views; it has all or none."""
+    with db.connect("open") as reader:
+        state = reader.execute("SELECT FROM p_open.sg_state").rowcount
+        shown = reader.execute("SELECT FROM pg_views WHERE schemaname = 'p_open' AND viewname ~ 'gebiete'").rowcount
+    assert (state, shown) in ((0, 0), (1, 4))
+    return state > 0
+
+
+@pytest.mark.parametrize("way", ["withdraw", "hide"])
+@pytest.mark.parametrize("step", [*STEPS, "drop"])
+def test_a_closing_waits_for_no_publish_and_no_publish_opens_again(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, step: str
+) -> None:
+    deployment, closed_at = city(tmp_path), []
+    load(db, deployment, areas("Nord"))
+    monkeypatch.setattr("stadtgrund.store.locks._WAIT_S", 1)
+
+    def close(at: str) -> None:
+        if at == step:
+            closed_at.append(at)
+            closing(way)(db)
+            assert not is_public(db)
+
+    monkeypatch.setattr(leftovers, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(leftovers, "sleep", lambda _: close("drop"))
+    if way == "withdraw" or step == "drop":
+        assert load(db, deployment, areas("Süd", "Ost"), close) == 2
+    else:
+        with pytest.raises(LoadStopped, match="inzwischen weiter geschlossen"):
+            load(db, deployment, areas("Süd", "Ost"), close)
+    assert closed_at == [step] and not is_public(db)
+    with db.connect("verwaltung") as reader:
+        served = reader.execute("SELECT name FROM p_verwaltung.gebiete ORDER BY 1").fetchall()
+    assert served == ([("Nord",)] if way == "hide" and step != "drop" else [("Ost",), ("Süd",)])
+    monkeypatch.undo()
+    apply(db, read_now(deployment), deployment.contract("gebiete"))
+    assert is_public(db) == (way == "hide")
+    assert not any("sg_new" in name or "sg_old" in name for name in tables(db))
+
+
+@pytest.mark.parametrize("way", ["withdraw", "hide"])
+def test_a_closing_leaves_nothing_that_nobody_reads(db: Database, tmp_path: Path, way: str) -> None:
+    load(db, city(tmp_path), areas("Nord"))
+    assert kinds(tables(db)).count("rel._text__") == 2 and tiles(db) == 2
+    closing(way)(db)
+    assert [kinds(tables(db)).count(kind) for kind in ("rel._text__", "rel._words__", "rel._tile__")] == [1, 1, 1] and tiles(db) == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_withdrawal_during_the_first_load_counts(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    monkeypatch.setattr("stadtgrund.store.locks._WAIT_S", 1)
+    load(db, city(tmp_path), areas("Nord"), lambda at: applied.withdraw(db, "gebiete") if at == step else None)
+    assert not is_public(db)
+    with db.connect("owner") as owner:
+        assert owner.execute("SELECT profile FROM meta.state").fetchall() == [("verwaltung",)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_withdrawal_during_a_rollback_counts(db: Database, tmp_path: Path, step: str) -> None:
     deployment = city(tmp_path)
     load(db, deployment, areas("Nord"))
-    monkeypatch.setattr(leftovers, "_LARGE_BYTES", 1)
-    monkeypatch.setattr(leftovers, "sleep", close)
-    assert load(db, deployment, areas("Süd")) == 2
+    load(db, deployment, areas("Süd"))
+
+    def withdraw(at: str) -> None:
+        if at == step:
+            applied.withdraw(db, "gebiete")
+
+    assert rollback(db, deployment, deployment.contract("gebiete"), 1, progress=withdraw, **COMPILERS).version == 3
+    with db.connect("owner") as owner:
+        assert not is_public(db) and leftovers.found(owner, "gebiete") == []
+        told = "SELECT DISTINCT description FROM pg_description WHERE objoid IN (SELECT oid FROM pg_class WHERE relname LIKE 'gebiete%')"
+        assert owner.execute(told).fetchall() == [("Stadtgrund",)]
+
+
+@pytest.mark.parametrize("way", ["withdraw", "hide"])
+def test_a_vacuum_keeps_nothing_public(db: Database, tmp_path: Path, way: str) -> None:
+    """It is ended after a second by itself, for who waits so long."""
+    load(db, city(tmp_path), areas("Nord"))
+    with ExitStack() as stack:
+        stack.enter_context(held(db, "data.gebiete__v1", "SHARE UPDATE EXCLUSIVE"))
+        Timer(1.5, stack.close).start()
+        closing(way)(db)
+    assert not is_public(db)
+
+
+@pytest.mark.parametrize("way", ["withdraw", "hide"])
+def test_a_reader_that_holds_a_view_keeps_nothing_public(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr("stadtgrund.store.locks.ATTEMPTS", 2)
+    deployment = city(tmp_path)
+    load(db, deployment, areas("Nord"))
     with db.connect("open") as reader:
-        assert reader.execute("SELECT FROM p_open.sg_state").fetchall() == []
+        reader.execute("SELECT FROM p_open.gebiete")
+        with pytest.raises(Busy, match="ist nicht mehr öffentlich"):
+            closing(way)(db)
+        with db.connect("open") as other:
+            assert other.execute("SELECT FROM p_open.sg_state").rowcount == 0
+    closing(way)(db)
+    assert not is_public(db)
+
+
+def test_who_waits_for_a_dump_keeps_no_closing_waiting(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publish waits for what holds its new tables before it takes the lock that a closing needs."""
+    monkeypatch.setattr("stadtgrund.store.locks._WAIT_S", 20)
+    deployment, dumps, through = city(tmp_path), ExitStack(), []
+    load(db, deployment, areas("Nord"))
+
+    def withdraw() -> None:
+        try:
+            applied.withdraw(db, "gebiete")
+            through.append(current(db, "gebiete"))
+        finally:
+            dumps.close()  # not before: the publish waits for it
+
+    def dump(step: str) -> None:
+        if step == "version":
+            dumps.enter_context(held(db, "rel.sg_new_", "ACCESS SHARE"))
+            Timer(0.5, withdraw).start()
+
+    assert load(db, deployment, areas("Süd"), dump) == 2
+    assert [version.version for version in through if version] == [1] and not is_public(db)
+
+
+def test_an_apply_looks_again_when_it_has_made_its_forms(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment, prepare = city(tmp_path), forms.prepare
+    load(db, deployment, areas("Nord"))
+
+    def close(*values: Any) -> Any:
+        made = prepare(*values)
+        closing("hide")(db)
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forms, "prepare", close)
+        with pytest.raises(LoadStopped, match="inzwischen weiter geschlossen"):
+            apply(db, read_now(deployment), deployment.contract("gebiete"))
+    assert not is_public(db)
+
+
+@pytest.mark.parametrize("way", ["withdraw", "hide"])
+def test_a_closing_and_a_showing_come_one_after_the_other(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """One that comes while the views are switched waits until all is shown, and closes that."""
+    deployment, switch, closings = city(tmp_path), views.switch, []
+    load(db, deployment, areas("Nord"))
+
+    def close(*values: Any) -> None:
+        switch(*values)
+        closings.append(Thread(target=closing(way), args=(db,)))
+        closings[0].start()
+        end = monotonic() + 20
+        while closings[0].is_alive() and not waits_for_a_lock(db) and monotonic() < end:
+            sleep(0.02)
+        assert waits_for_a_lock(db)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "switch", close)
+        assert load(db, deployment, areas("Süd")) == 2
+    closings[0].join(60)
+    assert not closings[0].is_alive() and not is_public(db)
+
+
+def waits_for_a_lock(db: Database) -> bool:
+    query = (
+        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with db.connect("owner") as owner:
+        return owner.execute(query).rowcount > 0
+
+
+def test_neither_apply_nor_rollback_opens_by_a_contract_that_is_out_of_date(db: Database, tmp_path: Path) -> None:
+    before = city(tmp_path)
+    load(db, before, areas("Nord"))
+    load(db, before, areas("Süd"))
+    contract = before.contract("gebiete")
+    applied.hide(db, "gebiete", Text(de="Nur Verwaltung."))
+    for again in (lambda: apply(db, before, contract), lambda: rollback(db, before, contract, 1, **COMPILERS)):
+        with pytest.raises(LoadStopped, match="inzwischen weiter geschlossen"):
+            again()
+        assert not is_public(db)
+    assert rollback(db, read_now(before), contract, 1, **COMPILERS).version == 3
+    assert seen(db)["gebiete"] == ["Nord"]
 
 
 @contextmanager
@@ -257,11 +435,11 @@ def test_an_apply_that_breaks_off_leaves_what_was_seen(db: Database, tmp_path: P
     before, there, prepared = seen(db), tables(db), tiles(db)
     stricter = checked(contract_of(GEBIETE, forms={"open": {**OPEN["open"], "where": "name = 'West'"}}))
     with monkeypatch.context() as patch:
-        patch.setattr("stadtgrund.store.forms._switch", lambda *_: (_ for _ in ()).throw(Busy("broken off")))
+        patch.setattr(views, "switch", lambda *_: (_ for _ in ()).throw(Busy("broken off")))
         with pytest.raises(Busy):
-            apply(db, deployment, stricter)
+            apply(db, read_now(deployment), stricter)
     assert (seen(db), tables(db), tiles(db)) == (before, there, prepared)
-    apply(db, deployment, stricter)
+    apply(db, read_now(deployment), stricter)
     assert seen(db)["gebiete"] == ["West"]
     version = current(db, "gebiete")
     assert version is not None and version.version == 1

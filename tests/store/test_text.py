@@ -14,9 +14,9 @@ from support.rows import publish_rows
 
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.query.form_filter import compile_text, compile_where
+from stadtgrund.store.applied import withdraw
 from stadtgrund.store.database import Database
 from stadtgrund.store.forms import reconcile
-from stadtgrund.store.versions import withdraw
 
 READ = "SELECT sg_id, sg_geom84, sg_geom, sg_properties FROM p_{}._text__gebiete ORDER BY sg_id"
 
@@ -74,7 +74,7 @@ def test_only_the_serving_version_has_text(db: Database, tmp_path: Path) -> None
 def test_a_withdrawn_dataset_has_no_text_in_open(db: Database, tmp_path: Path) -> None:
     deployment = one(tmp_path, restricted())
     publish_rows(db, deployment, "gebiete", AREAS, compile_where=compile_where)
-    withdraw(db, deployment, restricted(), by="Test", compile_where=compile_where, compile_text=compile_text)
+    withdraw(db, "gebiete", by="Test")
     assert text_tables(db) == 1 and set(texts(db, "verwaltung")) == {"1", "2", "3"}
     with pytest.raises(psycopg.errors.UndefinedTable):
         texts(db, "open")

@@ -12,9 +12,10 @@ from support.rows import publish_rows
 
 from stadtgrund.catalog.contract import Contract
 from stadtgrund.query.form_filter import compile_tiles, compile_where
+from stadtgrund.store.applied import withdraw
 from stadtgrund.store.database import Database
 from stadtgrund.store.forms import reconcile
-from stadtgrund.store.versions import rollback, withdraw
+from stadtgrund.store.versions import rollback
 
 READ = "SELECT sg_level, sg_id, GeometryType(geom) FROM p_{}._tile__gebiete ORDER BY 1, 2"
 FULL = 99
@@ -81,7 +82,7 @@ def test_only_the_serving_version_has_geometry(db: Database, tmp_path: Path) -> 
 def test_a_withdrawn_dataset_has_no_geometry_in_open(db: Database, tmp_path: Path) -> None:
     deployment = one(tmp_path, restricted())
     publish_rows(db, deployment, "gebiete", AREAS, compile_where=compile_where)
-    withdraw(db, deployment, restricted(), by="Test", compile_where=compile_where, compile_tiles=compile_tiles)
+    withdraw(db, "gebiete", by="Test")
     assert tile_tables(db) == 1 and set(rows(db, "verwaltung")) == {"1", "2"}
     with pytest.raises(psycopg.errors.UndefinedTable):
         rows(db, "open")

@@ -19,8 +19,9 @@ from stadtgrund.catalog.registry import Deployment
 from stadtgrund.errors import Busy, LoadStopped, NotFound
 from stadtgrund.query.interval import BERLIN
 from stadtgrund.store import releases, versions
+from stadtgrund.store.applied import withdraw
 from stadtgrund.store.database import Database
-from stadtgrund.store.versions import LoadFacts, StoredFile, begin_run, current, end_run, history, publish, rollback, withdraw
+from stadtgrund.store.versions import LoadFacts, StoredFile, begin_run, current, end_run, history, publish, rollback
 
 POLES: list[dict[str, Any]] = [
     {"nummer": 1, "name": "Ahorn", "hoehe": 4.5, "gebaut": "2020-05-01", "geom": "POINT(360000 5700000)"},
@@ -251,7 +252,7 @@ def test_withdraw_closes_at_once_and_stays_through_loads(db: Database, deploymen
     publish_rows(db, deployment, "masten", POLES)
     contract = deployment.contract("masten")
 
-    states = withdraw(db, deployment, contract, by="Amt 62", reason="falsch")
+    states = withdraw(db, "masten", by="Amt 62", reason="falsch")
 
     assert [(state.profile, state.form) for state in states] == [("open", None), ("verwaltung", "full")]
     publish_rows(db, deployment, "masten", POLES)
@@ -272,7 +273,7 @@ def test_withdraw_closes_at_once_and_stays_through_loads(db: Database, deploymen
 def test_withdraw_as_dry_run_changes_nothing(db: Database, deployment: Deployment) -> None:
     publish_rows(db, deployment, "masten", POLES)
 
-    states = withdraw(db, deployment, deployment.contract("masten"), by="Amt 62", dry_run=True)
+    states = withdraw(db, "masten", by="Amt 62", dry_run=True)
 
     assert states[0].form is None
     assert len(rows_of(db, "open")) == 3
@@ -281,7 +282,7 @@ def test_withdraw_as_dry_run_changes_nothing(db: Database, deployment: Deploymen
 
 def test_withdraw_of_what_was_never_loaded_is_refused(db: Database, deployment: Deployment) -> None:
     with pytest.raises(NotFound):
-        withdraw(db, deployment, deployment.contract("masten"))
+        withdraw(db, "masten")
     assert releases.history(db, "masten") == []
 
 
@@ -380,7 +381,7 @@ def test_a_grid_has_files_and_no_table(db: Database, tmp_path: Path) -> None:
     with db.connect("open") as connection:
         assert connection.execute("SELECT version, path FROM p_open.sg_files").fetchall() == [(2, "gelaende/v1.tif")]
 
-    withdraw(db, deployment, contract)
+    withdraw(db, "gelaende")
     with db.connect("open") as connection:
         assert connection.execute("SELECT FROM p_open.sg_files").fetchall() == []
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from support.deployment import GEBIETE, MASTEN, checked, contract_of, write_deployment
+from support.deployment import GEBIETE, MASTEN, checked, contract_of, read_now, write_deployment
 from support.postgis import Server
 from support.rows import publish_rows
 
@@ -178,7 +178,7 @@ def test_a_new_field_of_a_released_contract_stays_out_until_it_is_checked(db: Da
     with db.connect("open") as connection:
         assert "bewohner" not in str(connection.execute("SELECT collection FROM p_open.sg_state").fetchone())
 
-    states = reconcile(db, deployment, checked(unchecked))
+    states = reconcile(db, read_now(deployment), checked(unchecked))
     assert [state.form for state in states] == ["full", "full"]
     assert "bewohner" in columns(db, "open")
 

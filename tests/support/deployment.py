@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["GEBIETE", "MASTEN", "ZAHLEN", "checked", "contract_of", "write_contract", "write_deployment"]
 
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from stadtgrund.catalog import release
 from stadtgrund.catalog.contract import Contract
+from stadtgrund.catalog.registry import Deployment
 
 _CITY = {
     "title": {"de": "Teststadt", "en": "Test city"},
@@ -93,6 +95,11 @@ ZAHLEN: dict[str, Any] = {
 def checked(contract: Contract, *grounds: Any, weighing: str | None = None) -> Contract:
     """Return the contract with a protection check of all its fields; no ground = public."""
     return release.record(contract, checked=date(2026, 1, 15), by="Prüfstelle", grounds=grounds, weighing=weighing)
+
+
+def read_now(deployment: Deployment) -> Deployment:
+    """Return the deployment as if its folder had just been read: after whatever was applied until now."""
+    return replace(deployment, read_at=datetime.now(UTC))
 
 
 def contract_of(values: Mapping[str, Any], **changes: Any) -> Contract:

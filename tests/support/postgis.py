@@ -23,6 +23,7 @@ from stadtgrund.settings import ROOT, DatabaseSettings, DeploymentSettings, Path
 from stadtgrund.store import embedded
 from stadtgrund.store.database import Database
 from stadtgrund.store.roles import PROFILES
+from support.served import free_port
 
 TIMEOUT_MS = 20_000
 _numbers = itertools.count(1)
@@ -166,4 +167,5 @@ def environment(server: Server, database: Database, config: Path) -> dict[str, s
         "DATABASE_URL": server.url(database.name),
         "STADTGRUND_VAR": str(database.paths.var),
         "STADTGRUND_CONFIG": str(config),
+        "STADTGRUND_PORT": str(free_port()),  # a server of the developer's own may have the usual one
     }
