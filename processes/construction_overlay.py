@@ -22,7 +22,7 @@ METADATA: dict[str, Any] = {
         "de": "Legt ein Vorhaben über alle Ebenen, die das Regelwerk nennt: Konflikte, Synergien, Auflagen, Hinweise, Datenlücken.",
         "en": "Lays a project over every layer that the rules name: conflicts, synergies, conditions, notes, gaps in the data.",
     },
-    "jobControlOptions": ["sync-execute"],
+    "jobControlOptions": ["sync-execute", "async-execute", "dismiss"],
     "outputTransmission": ["value"],
     "keywords": ["Baustellenkoordinierung", "Starkregen"],
     "links": [],

@@ -48,8 +48,8 @@ class Workers:
         self._children = Children("processes", os.environ if environment is None else environment, most_bytes=MAX_ANSWER_BYTES)
         self._places: dict[str, asyncio.Semaphore] = {}
 
-    async def run(self, profile: str, inputs: Any) -> Answer:
-        """Check a project as `profile`.
+    async def run(self, profile: str, inputs: Any, timeout_s: float | None = None) -> Answer:
+        """Check a project as `profile`; `timeout_s`: longer than usual, as nobody waits for the answer.
 
         Raises
         ------
@@ -58,10 +58,10 @@ class Workers:
         """
         async with self._place(profile):
             try:
-                line = await self._children.ask(profile, json.dumps(inputs), self._timeout_s)
+                line = await self._children.ask(profile, json.dumps(inputs), timeout_s or self._timeout_s)
             except TimeoutError as error:
                 raise Busy(
-                    f"Die Prüfung dauerte länger als {self._timeout_s:g} s.", remedy="Bitte ein kleineres Vorhaben prüfen."
+                    f"Die Prüfung dauerte länger als {timeout_s or self._timeout_s:g} s.", remedy="Bitte ein kleineres Vorhaben prüfen."
                 ) from error
             except ValueError:
                 raise TooLarge("Der Prüfbericht ist zu groß.", remedy="Bitte ein kleineres Vorhaben prüfen.") from None

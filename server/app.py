@@ -20,16 +20,20 @@ from server.documents import Documents
 from server.doors import Doors, static
 from server.downloads import Downloads
 from server.errorpages import ErrorPage
+from server.execution import Execution
 from server.files import Files
 from server.forwarded import Forwarding
 from server.host import Profile
 from server.items import Items
+from server.job_store import JobStore
+from server.jobs import JobDoor, Jobs
 from server.layers import CorsLayer, HeadLayer, LimitsLayer, LogLayer, PathLayer, ProblemLayer
 from server.openapi import OpenApi
+from server.openapi_processes import process_paths
 from server.pages import Pages
 from server.planner import Planner
-from server.processes import Execution, Processes
-from server.processes import openapi_paths as process_paths
+from server.processes import Processes
+from server.references import References
 from server.styling import Styling
 from server.tile_cache import TileCache
 from server.tile_dataset import DatasetTiles
@@ -46,6 +50,8 @@ from stadtgrund.store.shelf import Shelf
 log = logging.getLogger(__name__)
 
 PROFILES = (identity.OPEN, identity.VERWALTUNG)
+_JOB_CONNECTIONS = 2
+"""A profile, open while there are jobs."""
 
 
 class App:
@@ -72,10 +78,12 @@ class App:
         documents.enclosures = self.downloads.links
         files = Files(database.paths.files, self.downloads.file)
         self.processes = Processes(documents, settings)
-        openapi = OpenApi(documents, process_paths() if self.processes.offered else {})
+        stores = {name: JobStore(name, database.pool(name, _JOB_CONNECTIONS, kept=False, writes=True)) for name in PROFILES}
+        self.jobs = jobs = Jobs(pages, self.processes, stores, self.profiles)
+        openapi = OpenApi(documents, process_paths(self.processes.offered))
         planner = Planner(city, settings.deployment.config, self.processes)
         styling = Styling(city, documents, planner.file)
-        documents.more_links += [tilesets.links, self.processes.links, styling.links]
+        documents.more_links += [tilesets.links, self.processes.links, jobs.links, styling.links]
 
         def route(path: str, handler: Handler) -> Route:
             return Route(path, Endpoint(handler, self.profiles))
@@ -112,7 +120,10 @@ class App:
             route("/styles/{dataset}", styling.style),
             route("/processes", self.processes.processes),
             route("/processes/{process}", self.processes.process),
-            Route("/processes/{process}/execution", Execution(self.processes, self.profiles)),
+            Route("/processes/{process}/execution", Execution(self.processes, jobs, References(self._routed, base_url), self.profiles)),
+            route("/jobs", jobs.listed),
+            Route("/jobs/{job}", JobDoor(jobs, self.profiles)),
+            route("/jobs/{job}/results", jobs.results),
             route("/viewer", planner.page),
             route("/viewer/config.json", planner.config),
             route("/viewer/vendor/{name}", planner.vendor),
@@ -123,9 +134,9 @@ class App:
             route("/favicon.ico", static),
         ]
         # Outermost first, as a request passes them. Lifespan events end in `__call__`.
-        app: ASGIApp = Router(self.routes, redirect_slashes=False, default=_nowhere)
+        self._router = Router(self.routes, redirect_slashes=False, default=_nowhere)
         keys = KeyRing(self._principal)
-        app = AuthLayer(app, keys)
+        app: ASGIApp = AuthLayer(self._router, keys)
         app = LimitsLayer(app)
         app = PathLayer(app, settings.server.base_path)
         app = ProblemLayer(app, ErrorPage(pages, city, base_url))
@@ -133,6 +144,10 @@ class App:
         app = CorsLayer(app)
         logged = LogLayer(app, Forwarding(settings.server.proxies, base_url))
         self._layers: ASGIApp = HotLayer(logged, keys) if settings.tiles.max_bytes else logged
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of our own, inside the layers."""
+        await self._router(scope, receive, send)
 
     async def _principal(self, digest: str) -> Principal | None:
         """Ask the database whose key has this SHA-256."""
@@ -161,13 +176,15 @@ class App:
     async def startup(self) -> None:
         """Open the pool of `open` and read its state; without a database the server starts all the same and answers 503."""
         self.downloads.startup()
+        self.jobs.start(identity.OPEN)
         try:
             await self.profiles[identity.OPEN].snapshot()
         except StadtgrundError as error:
             log.warning("started without a database: %s", error)
 
     async def shutdown(self) -> None:
-        """End the children of processes and the polling, close the pools and the executor."""
+        """End jobs, the children of processes and the polling, close the pools and the executor."""
+        await self.jobs.close()
         await self.processes.close()
         await self.downloads.close()
         await self.tiles.close()
@@ -178,7 +195,7 @@ class App:
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     if (scope["method"], scope["path"]) == ("OPTIONS", "*"):  # RFC 9110, 9.3.7: the server as a whole
-        await Answer(204, None, None, (("allow", "GET, HEAD, POST, OPTIONS"),))(scope, receive, send)
+        await Answer(204, None, None, (("allow", "GET, HEAD, POST, DELETE, OPTIONS"),))(scope, receive, send)
         return
     raise NotFound(f"There is nothing at {scope['path']!r}.", remedy="The landing page links all there is.")
 

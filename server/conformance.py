@@ -6,6 +6,7 @@ __all__ = ["CLASSES"]
 
 _OGC = "http://www.opengis.net/spec"
 _FEATURES = f"{_OGC}/ogcapi-features"
+_PROCESSES = f"{_OGC}/ogcapi-processes-1/1.0/conf"
 _CQL2 = f"{_OGC}/cql2/1.0/conf"
 
 CLASSES: tuple[str, ...] = (
@@ -50,6 +51,12 @@ CLASSES: tuple[str, ...] = (
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/collections-selection",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/mvt",
     f"{_OGC}/ogcapi-tiles-1/1.0/conf/oas30",
+    f"{_PROCESSES}/core",
+    f"{_PROCESSES}/ogc-process-description",
+    f"{_PROCESSES}/json",
+    f"{_PROCESSES}/oas30",
+    f"{_PROCESSES}/job-list",
+    f"{_PROCESSES}/dismiss",
     f"{_OGC}/tms/2.0/conf/tilematrixset",
     f"{_OGC}/tms/2.0/conf/tilesetmetadata",
     f"{_OGC}/tms/2.0/conf/json-tilematrixset",

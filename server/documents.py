@@ -243,7 +243,7 @@ def _landing_links(links: list[dict[str, str]], call: Call) -> list[dict[str, st
         and "/jobs" not in link["href"]
         and link["rel"] != "about"
     ]
-    # A path without a slash at its end is another one; processes have a link of their own where they are offered.
+    # A path without a slash at its end is another one; processes have a link of their own.
     kept = [link for link in kept if link["rel"] != f"{_OGC}/processes"]
     for link in kept:
         link["href"] = link["href"].replace(f"{base}?", f"{base}/?", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ErrorPage"]
+__all__ = ["ErrorPage", "problem_media"]
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from server.answer import Scope, as_json
 from server.city import City
 from server.layers import header
-from server.negotiation import MEDIA, choose_format, choose_language
+from server.negotiation import MEDIA, choose_format, choose_language, weighted
 from server.pages import HTML, Pages
 from server.problems import is_secret
 from stadtgrund.errors import InvalidParameter, NotAcceptable
@@ -29,10 +29,20 @@ class ErrorPage:
         """Return body and media type."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         if _form(query.get("f"), header(scope, b"accept")) != "html":
-            return as_json(document), _JSON
+            return as_json(document), problem_media(scope)
         language = _language(query.get("lang"), header(scope, b"accept-language"))
         asked = {name: value for name, value in query.items() if not is_secret(name)}
         return self.pages.render_with(self.config, "exception.html", language, document, asked), HTML
+
+
+def problem_media(scope: Scope) -> str:
+    """Return the media type of a problem document.
+
+    In OGC API - Processes errors are `application/json`; who asks for that alone, where it holds, gets it by that name.
+    """
+    of_processes = scope["path"].startswith(("/processes", "/jobs"))
+    accepted = dict(weighted(header(scope, b"accept") or ""))
+    return MEDIA["json"] if of_processes and MEDIA["json"] in accepted and _JSON not in accepted else _JSON
 
 
 def _form(wanted: str | None, accept: str | None) -> str:

@@ -146,7 +146,8 @@ class CorsLayer:
         (b"access-control-allow-origin", b"*"),
         (
             b"access-control-expose-headers",
-            b"Accept-Ranges, Content-Crs, Content-Disposition, Content-Range, Link, ETag, Repr-Digest, X-Request-Id, Retry-After",
+            b"Accept-Ranges, Content-Crs, Content-Disposition, Content-Range, Link, Location, ETag, Preference-Applied, Repr-Digest, "
+            b"X-Request-Id, Retry-After",
         ),
         (b"vary", VARY.encode()),
         (b"x-content-type-options", b"nosniff"),
@@ -168,10 +169,11 @@ class CorsLayer:
                 None,
                 (
                     ("access-control-allow-origin", "*"),
-                    ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
+                    ("access-control-allow-methods", "GET, HEAD, POST, DELETE, OPTIONS"),
                     (
                         "access-control-allow-headers",
-                        "Authorization, X-API-Key, Content-Type, Accept, Accept-Language, If-None-Match, If-Range, Range, X-Request-Id",
+                        "Authorization, X-API-Key, Content-Type, Accept, Accept-Language, If-None-Match, If-Range, Prefer, Range, "
+                        "X-Request-Id",
                     ),
                     ("access-control-max-age", "86400"),
                     ("vary", VARY),

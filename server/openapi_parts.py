@@ -77,11 +77,6 @@ def parameters() -> Json:
             f"Features a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
             {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         ),
-        "limit_processes": _query(
-            "limit",
-            f"Processes a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
-            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-        ),
         "offset": _query(
             "offset", "Features to skip. For long walks follow the link rel=next instead.", {"type": "integer", "minimum": 0, "default": 0}
         ),
@@ -237,6 +232,12 @@ RESPONSES: Json = {
     "ServerError": _problem("The server could not answer."),
     "Unavailable": _problem("The database is not reachable or took too long; the same request may succeed later."),
     "NotModified": {"description": "The client has the current answer."},
+}
+# In OGC API - Processes errors may also be asked for as application/json.
+RESPONSES |= {
+    f"{name}OfProcesses": {**fault, "content": {**fault["content"], MEDIA["json"]: {"schema": _ref("schemas", "problem")}}}
+    for name, fault in RESPONSES.items()
+    if "content" in fault
 }
 
 _FAULTS = {

@@ -12,26 +12,49 @@ GERMAN: dict[str, str] = {
     # Summaries
     "Service": "Dienst",
     "API of a collection, with each of its attributes": "API eines Datensatzes, mit jedem seiner Attribute",
-    "Check a construction project": "Ein Bauvorhaben prüfen",
-    "Check a construction project: its description": "Ein Bauvorhaben prüfen: Beschreibung",
     "Collection": "Datensatz",
     "Collections": "Datensätze",
     "Conformance classes": "Konformitätsklassen",
     "Excerpt": "Auszug",
+    "End a job and remove its result": "Einen Auftrag beenden und sein Ergebnis löschen",
     "File": "Datei",
+    "How far a job is": "Stand eines Auftrags",
     "Item": "Objekt",
     "Items": "Objekte",
+    "Jobs of the caller's key": "Aufträge des eigenen Schlüssels",
     "Landing page": "Startseite",
     "Processes": "Prozesse",
+    "Run a process": "Einen Prozess ausführen",
     "Queryables": "Abfragbare Attribute",
     "Sortables": "Sortierbare Attribute",
     "Styles": "Stile",
+    "The result of a job": "Das Ergebnis eines Auftrags",
     "This document": "Dieses Dokument",
     "Tile": "Kachel",
     "Tile matrix set": "Kachelmatrixsatz",
     "Tile matrix sets": "Kachelmatrixsätze",
     "Tileset": "Kachelsatz",
     "Tilesets": "Kachelsätze",
+    "What a process takes and gives": "Was ein Prozess nimmt und gibt",
+    # Processes
+    "A job was made.": "Ein Auftrag ist angelegt.",
+    "Address of the job.": "Adresse des Auftrags.",
+    "Entries a page; more than {limit} counts as {limit}.": "Einträge je Seite; mehr als {limit} gilt als {limit}.",
+    "Id of a job.": "Kennung eines Auftrags.",
+    "Id of a process.": "Kennung eines Prozesses.",
+    "Jobs in one of these states.": "Aufträge in einem dieser Zustände.",
+    "Jobs of these processes.": "Aufträge dieser Prozesse.",
+    "Jobs that have run for so many seconds at most.": "Aufträge, die höchstens so viele Sekunden liefen.",
+    "Jobs that have run for so many seconds.": "Aufträge, die wenigstens so viele Sekunden liefen.",
+    "Jobs that were made at this time: an instant, a date or an interval.": (
+        "Aufträge, die zu dieser Zeit angelegt wurden: ein Zeitpunkt, ein Tag oder ein Zeitraum."
+    ),
+    "Jobs to skip.": "Aufträge, die übersprungen werden.",
+    "Kind of job.": "Art des Auftrags.",
+    "What the process gives.": "Was der Prozess gibt.",
+    "respond-async makes a job: the answer is 201 with its address.": (
+        "respond-async macht daraus einen Auftrag: die Antwort ist 201 mit seiner Adresse."
+    ),
     # Parameters
     "A CQL2 expression over the queryables.": "Ein CQL2-Ausdruck über die abfragbaren Attribute.",
     "A date, an RFC 3339 instant or an interval of two of them; .. is an open end. One of the two may be a duration (P7D).": (
@@ -71,7 +94,6 @@ GERMAN: dict[str, str] = {
     "Language of filter.": "Sprache von filter.",
     "Language of titles and texts.": "Sprache der Titel und Texte.",
     "Name of a file, as the collection links it.": "Name einer Datei, wie ihn der Datensatz verlinkt.",
-    "Processes a page; more than {limit} counts as {limit}.": "Prozesse je Seite; mehr als {limit} gilt als {limit}.",
     "Representation of the answer.": "Darstellung der Antwort.",
     "Representation of the answer; without it the Accept header decides.": (
         "Darstellung der Antwort; ohne Angabe entscheidet der Header Accept."
@@ -102,7 +124,6 @@ GERMAN: dict[str, str] = {
         "Die Datei wird noch geschrieben; nach Retry-After Sekunden hat sie dieselbe Adresse."
     ),
     "The range of bytes that was asked for.": "Der Bereich von Bytes, nach dem gefragt wurde.",
-    "The report.": "Der Bericht.",
     "The server could not answer.": "Der Server konnte nicht antworten.",
     "There is no such thing, or not for this caller.": "Das gibt es nicht, oder nicht für diesen Schlüssel.",
 }

@@ -6,11 +6,13 @@ __all__ = [
     "DEFAULT_LIMIT",
     "ITEM_PARAMETERS",
     "MAX_LIMIT",
+    "MAX_OFFSET",
     "PAGE_PARAMETERS",
     "TILE_PARAMETERS",
     "feature_query",
     "item_options",
     "known_crs",
+    "page_offset",
     "page_size",
     "parse_bbox",
     "queryable_names",
@@ -69,6 +71,17 @@ def page_size(query: Mapping[str, str], default: int = DEFAULT_LIMIT) -> int:
         It is no whole number from 1.
     """
     return min(_whole(query, "limit", default, 1, 10**40, f"a whole number from 1; more than {MAX_LIMIT} counts as {MAX_LIMIT}"), MAX_LIMIT)
+
+
+def page_offset(query: Mapping[str, str]) -> int:
+    """Return the parameter `offset`.
+
+    Raises
+    ------
+    InvalidParameter
+        It is no whole number from 0.
+    """
+    return _whole(query, "offset", 0, 0, MAX_OFFSET, "a whole number from 0")
 
 
 def known_crs(relation: Relation) -> tuple[Crs, ...]:
@@ -183,7 +196,7 @@ def feature_query(query: Mapping[str, str], published: Published, default_limit:
     box_crs = from_uri(query["bbox-crs"], known_crs(relation), parameter="bbox-crs") if "bbox-crs" in query else CRS84
     conditions = [_filter(query, relation), *(cql2.equal(relation, name, query[name]) for name in query if name in by_name)]
     limit = page_size(query, default_limit)
-    offset = _whole(query, "offset", 0, 0, MAX_OFFSET, "a whole number from 0")
+    offset = page_offset(query)
     if "cursor" in query and "offset" in query:
         raise InvalidParameter("offset", query["offset"], "no offset beside a cursor: the cursor says where the page begins")
     asked = FeatureQuery(

@@ -15,7 +15,8 @@ from server.answer import Answer
 from server.caching import NO_STORE
 from server.call import Call
 from server.city import City
-from server.processes import Processes, sheet_policy
+from server.outputs import sheet_policy
+from server.processes import Processes
 from server.viewer_file import ViewerFile
 from stadtgrund.errors import NotFound, StadtgrundError
 
@@ -103,7 +104,7 @@ class Planner:
             "search": [place.model_dump() for place in self.file.search if place.collection in seen],
             "works": self.file.works.model_dump() if self.file.works and self.file.works.collection in seen else None,
             "parcels": self.file.parcels if self.file.parcels in seen else None,
-            "process": METADATA["id"] if self.processes.offered else None,
+            "process": METADATA["id"] if METADATA["id"] in self.processes.offered else None,
             "attribution": "; ".join(attributions),
         }
         return Answer.of_json(document, headers=(("etag", tag),))

@@ -5,7 +5,21 @@ A 4xx tells what the error says. The text of a 5xx is fixed: statements, address
 
 from __future__ import annotations
 
-__all__ = ["KNOWN", "FileMissing", "MethodNotAllowed", "NotSatisfiable", "Row", "Unsupported", "is_secret", "problem", "refused", "row_of"]
+__all__ = [
+    "KNOWN",
+    "FileMissing",
+    "MethodNotAllowed",
+    "NoSuchJob",
+    "NoSuchProcess",
+    "NotSatisfiable",
+    "ResultNotReady",
+    "Row",
+    "Unsupported",
+    "is_secret",
+    "problem",
+    "refused",
+    "row_of",
+]
 
 import logging
 import re
@@ -63,6 +77,33 @@ class FileMissing(StadtgrundError):
     """A file that the database names is not on disk: it is there again after the next load."""
 
     retry_after_s = 3600
+
+
+_EXCEPTIONS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
+
+
+class _OfProcesses(NotFound):
+    """Something of OGC API - Processes is not there; the standard names the kind by a URI."""
+
+    problem_type: str
+
+
+class NoSuchProcess(_OfProcesses):
+    """A process that is not offered."""
+
+    problem_type = f"{_EXCEPTIONS}/no-such-process"
+
+
+class NoSuchJob(_OfProcesses):
+    """A job that is not there, or is another's: the two look the same."""
+
+    problem_type = f"{_EXCEPTIONS}/no-such-job"
+
+
+class ResultNotReady(_OfProcesses):
+    """A job that has not ended yet."""
+
+    problem_type = f"{_EXCEPTIONS}/result-not-ready"
 
 
 _SECRET = re.compile(r"key|token|auth|secret|passw|credential", re.IGNORECASE)
@@ -151,7 +192,7 @@ def problem(error: Exception, path: str, request_id: str | None = None) -> tuple
         log.error("%s: %s: %s [%s]", path, type(error).__name__, error, request_id, exc_info=row.status == 500)
     detail = row.detail or str(error)
     document: dict[str, Any] = {
-        "type": "about:blank",
+        "type": error.problem_type if isinstance(error, _OfProcesses) else "about:blank",
         "title": row.status.phrase,
         "status": int(row.status),
         "detail": detail,

@@ -104,8 +104,8 @@ class Database:
             raise SetupError(unknown("role", role, known, german="Rolle"))
         return role_name(self.prefix, role)
 
-    def conninfo(self, role: str, *, application: str = "stadtgrund") -> str:
-        """Return libpq's connection text for a role, password included.
+    def conninfo(self, role: str, *, application: str = "stadtgrund", writes: bool = False) -> str:
+        """Return libpq's connection text for a role, password included; `writes`: a profile's role is to write, where it may.
 
         Raises
         ------
@@ -125,8 +125,11 @@ class Database:
         options = [str(self._place.get("options", "")), *_SESSION]
         place = dict(self._place)
         if role in PROFILES:
-            options += ["-c default_transaction_read_only=on", f"-c statement_timeout={self.statement_timeout_ms}"]
-        elif "," in str(place.get("host", "")):
+            options += [
+                f"-c default_transaction_read_only={'off' if writes else 'on'}",
+                f"-c statement_timeout={self.statement_timeout_ms}",
+            ]
+        if (writes or role not in PROFILES) and "," in str(place.get("host", "")):
             place["target_session_attrs"] = "read-write"  # replicas may serve readers, never a load
         place.setdefault("connect_timeout", _CONNECT_TIMEOUT_S)
         return make_conninfo(
@@ -151,13 +154,15 @@ class Database:
         """
         return connect(self.conninfo(role, application=application), autocommit=autocommit)
 
-    def pool(self, profile: str, size: int, *, kept: bool = True) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
-        """Return a pool of at most `size` connections of a profile: autocommit, read-only, not opened yet.
+    def pool(
+        self, profile: str, size: int, *, kept: bool = True, writes: bool = False
+    ) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+        """Return a pool of at most `size` connections of a profile: autocommit, not opened yet.
 
-        `kept`: one stays open while nobody needs it.
+        `kept`: one stays open while nobody needs it. `writes`: they are not read-only; what may be written is the profile's jobs.
         """
         return AsyncConnectionPool(
-            self.conninfo(profile, application=f"stadtgrund {profile}"),
+            self.conninfo(profile, application=f"stadtgrund {profile}", writes=writes),
             min_size=1 if kept else 0,
             max_idle=600.0 if kept else 20.0,
             max_size=size,

@@ -20,7 +20,17 @@ from stadtgrund.errors import SetupError, by_locale
 from stadtgrund.store.roles import PROFILES, Secrets, role_name, verifier
 
 _FOLDER = files("stadtgrund.store") / "sql"
-_MIGRATIONS = ("100_meta", "110_functions", "120_profile", "130_search", "140_tile", "150_state", "160_contract")
+_MIGRATIONS = (
+    "100_meta",
+    "110_functions",
+    "120_profile",
+    "130_search",
+    "140_tile",
+    "150_state",
+    "160_contract",
+    "170_job",
+    "180_job_profile",
+)
 SCHEMA_VERSION = int(_MIGRATIONS[-1].split("_")[0])
 """Number of the last migration that this code knows."""
 

@@ -49,7 +49,9 @@ EACH_KIND = {
     "GET /collections/flaechen/files/{name}",
     "GET /collections/wege/download",
     "GET /tiles/{tileMatrixSetId}",
-    "POST /processes/construction_overlay/execution",
+    "POST /processes/{processID}/execution",
+    "GET /jobs/{jobId}/results",
+    "DELETE /jobs/{jobId}",
 }
 ONLY_WITH_A_KEY = "GET /collections/leitungen/items"
 

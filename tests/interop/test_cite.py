@@ -12,9 +12,18 @@ CONFORMANCE = Path(__file__).resolve().parents[2] / "bin" / "conformance"
 
 
 def test_a_suite_of_a_class_that_is_not_declared_is_not_run(api: str) -> None:
-    undeclared = runpy.run_path(str(CONFORMANCE))["undeclared"]
-    assert undeclared(Path("ets-ogcapi-features10-1.9-aio.jar"), api) == undeclared(Path("ets-ogcapi-tiles10-1.2-aio.jar"), api) == ""
-    assert undeclared(Path("ets-ogcapi-processes10-1.3-aio.jar"), api).endswith("/ogcapi-processes-1/1.0/conf/core")
+    known = runpy.run_path(str(CONFORMANCE))
+    suites = [Path(f"{name}-1.0-aio.jar") for name in known["CORE"]]
+    assert len(suites) == 3 and [known["undeclared"](suite, api) for suite in suites] == ["", "", ""]
+    known["CORE"]["ets-ogcapi-edr10"] = "http://www.opengis.net/spec/ogcapi-edr-1/1.0/conf/core"
+    assert known["undeclared"](Path("ets-ogcapi-edr10-1.0-aio.jar"), api) == "http://www.opengis.net/spec/ogcapi-edr-1/1.0/conf/core"
+
+
+def test_the_suite_is_told_the_process_that_echoes(api: str) -> None:
+    known = {
+        entry.get("key"): entry.text for entry in ElementTree.fromstring(runpy.run_path(str(CONFORMANCE))["properties"](api)).iter("entry")
+    }
+    assert known["echoprocessid"] == "echo"
 
 
 def test_the_suite_is_told_where_tiles_are(api: str) -> None:

@@ -73,6 +73,10 @@ def denied(db: Database, statement: str) -> str:
         "SELECT * FROM p_verwaltung.leitungen",
         "SELECT * FROM p_verwaltung.sg_state",
         "TABLE p_verwaltung.sg_reports",
+        "TABLE p_verwaltung.sg_job",
+        "TABLE meta.job",
+        "INSERT INTO meta.job (profile, process) VALUES ('open', 'echo')",
+        "DROP VIEW p_open.sg_job",
         "SELECT * FROM p_open.leitungen",
         "CREATE TABLE staging.x ()",
         "CREATE TABLE p_open.x ()",
@@ -113,6 +117,7 @@ def test_open_sees_exactly_its_schema(city: tuple[Database, Deployment]) -> None
         ("p_open", "_words__masten"),
         ("p_open", "masten"),
         ("p_open", "sg_files"),
+        ("p_open", "sg_job"),
         ("p_open", "sg_reports"),
         ("p_open", "sg_state"),
         ("public", "geography_columns"),
@@ -199,3 +204,24 @@ def columns(db: Database, profile: str) -> list[str]:
             (f"p_{profile}",),
         )
         return [name for (name,) in rows]
+
+
+def test_jobs_are_written_for_the_own_profile_only(city: tuple[Database, Deployment]) -> None:
+    db = city[0]
+    with db.connect("verwaltung", autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute("INSERT INTO p_verwaltung.sg_job (process, request) VALUES ('echo', '{}')")
+    with db.connect("open", autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        assert connection.execute("SELECT * FROM p_open.sg_job").fetchall() == []
+        assert (
+            connection.execute("UPDATE p_open.sg_job SET owner = 'x'").rowcount
+            == connection.execute("DELETE FROM p_open.sg_job").rowcount
+            == 0
+        )
+        with pytest.raises(psycopg.errors.WithCheckOptionViolation):
+            connection.execute("INSERT INTO p_open.sg_job (process, profile) VALUES ('echo', 'verwaltung')")
+        connection.execute("INSERT INTO p_open.sg_job (process) VALUES ('echo')")
+        assert connection.execute("SELECT profile, status FROM p_open.sg_job").fetchall() == [("open", "accepted")]
+        with pytest.raises(psycopg.errors.WithCheckOptionViolation):
+            connection.execute("UPDATE p_open.sg_job SET profile = 'verwaltung'")

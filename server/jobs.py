@@ -1,0 +1,237 @@
+"""`/jobs`: what was asked to be run while nobody waits for it, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+__all__ = ["JobDoor", "Jobs"]
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from processes.workers import Answer as Output
+from server.answer import Answer, Receive, Scope, Send, as_json, rfc3339
+from server.auth import ANONYMOUS
+from server.caching import NO_STORE
+from server.call import Call, Endpoint
+from server.errorpages import problem_media
+from server.host import Profile
+from server.job_runner import Runner
+from server.job_store import Filters, Job, JobStore
+from server.negotiation import MEDIA
+from server.outputs import delivered
+from server.pages import HTML, Pages
+from server.params import page_offset, page_size
+from server.problems import MethodNotAllowed, NoSuchJob, ResultNotReady, refused
+from server.processes import Processes, Request, own_links
+from stadtgrund import identity
+from stadtgrund.query.interval import Interval
+
+_OGC = "http://www.opengis.net/def/rel/ogc/1.0"
+STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
+_FILTERS = ("type", "processID", "status", "datetime", "minDuration", "maxDuration")
+_AGAIN_S = 2
+_MESSAGES = {
+    "accepted": ("Der Auftrag wartet.", "The job waits."),
+    "running": ("Der Auftrag läuft.", "The job is running."),
+    "successful": ("Das Ergebnis liegt vor.", "The result is there."),
+    "dismissed": ("Der Auftrag und sein Ergebnis sind gelöscht.", "The job and its result are removed."),
+}
+
+
+class Jobs:
+    """The handlers of jobs, and what runs them: of each profile for itself."""
+
+    def __init__(self, pages: Pages, processes: Processes, stores: Mapping[str, JobStore], profiles: Mapping[str, Profile]) -> None:
+        self.pages, self.processes, self._stores = pages, processes, stores
+        self._runners = {name: Runner(profile, stores[name], self._run) for name, profile in profiles.items()}
+
+    def start(self, profile: str) -> None:
+        """Begin to run the jobs of a profile."""
+        self._runners[profile].start()
+
+    async def create(self, call: Call, process: str, request: Request) -> Answer:
+        """Make a job of a request: 201, with the address that tells how far it is."""
+        job = await self._store(call).add(_owner(), process, asdict(request))
+        self._runners[call.profile.name].wake()
+        headers = (NO_STORE, ("location", f"{call.base_url}/jobs/{job.job}"), ("preference-applied", "respond-async"))
+        return Answer(201, as_json(_status(job, call)), MEDIA["json"], headers)
+
+    async def listed(self, call: Call) -> Answer:
+        """`/jobs`: those of the caller's key, the newest first. Without a key there are none: who made them cannot be told."""
+        call.only("f", "lang", "limit", "offset", *_FILTERS)
+        limit, offset, filters = page_size(call.query), page_offset(call.query), _filters(call, tuple(self.processes.offered))
+        owner = _owner()
+        found = await self._store(call).list(owner, filters, limit + 1, offset) if owner else []
+        links = own_links(f"{call.base_url}/jobs", call)
+        if len(found) > limit:
+            asked = urlencode({**call.query, "limit": limit, "offset": offset + limit})
+            title = "Nächste Seite" if call.language == "de" else "Next page"
+            links.append({"rel": "next", "type": MEDIA["json"], "title": title, "href": f"{call.base_url}/jobs?{asked}"})
+        document = {"jobs": [_status(job, call) for job in found[:limit]], "links": links}
+        return await self._shown(call, "jobs/index.html", {**document, "nobody": owner is None} if self._is_page(call) else document)
+
+    async def status(self, call: Call) -> Answer:
+        """`/jobs/{job}`: how far it is."""
+        call.only("f", "lang")
+        job = await self._job(call)
+        answer = await self._shown(call, "jobs/job.html", _status(job, call))
+        return answer if job.finished else answer.with_headers(("retry-after", str(_AGAIN_S)))
+
+    async def results(self, call: Call) -> Answer:
+        """`/jobs/{job}/results`: what the process answers to who waits for it, an error with its status."""
+        call.only("f", "lang")
+        job = await self._job(call)
+        if job.problem is not None:
+            return Answer(job.problem["status"], as_json(job.problem), problem_media(call.scope), (NO_STORE,))
+        kept = await self._store(call).answer(job.job, _owner())
+        if kept is None:
+            if job.finished:  # dismissed in this very moment
+                raise _none(str(job.job))
+            raise ResultNotReady(f"Job {job.job} is {job.status}.", remedy=f"Its status is at {call.base_url}/jobs/{job.job}.")
+        return delivered(*kept)
+
+    async def dismiss(self, call: Call) -> Answer:
+        """`DELETE /jobs/{job}`: ends it, and removes it with its result."""
+        job = await self._store(call).dismiss(_named(call), _owner())
+        if job is None:
+            raise _none(call.places["job"])
+        return Answer(200, as_json(_status(job, call, dismissed=True)), MEDIA["json"], (NO_STORE,))
+
+    def links(self, call: Call) -> list[dict[str, str]]:
+        """Return what the landing page links."""
+        title = "Aufträge" if call.language == "de" else "Jobs"
+        return [{"rel": f"{_OGC}/job-list", "type": MEDIA["json"], "title": title, "href": f"{call.base_url}/jobs"}]
+
+    async def close(self) -> None:
+        """End; what is being run is given back."""
+        await asyncio.gather(*(runner.close() for runner in self._runners.values()))
+
+    def _store(self, call: Call) -> JobStore:
+        self.start(call.profile.name)
+        return self._stores[call.profile.name]
+
+    async def _job(self, call: Call) -> Job:
+        job = await self._store(call).get(_named(call), _owner())
+        if job is None:
+            raise _none(call.places["job"])
+        return job
+
+    async def _run(self, process: str, request: Mapping[str, Any]) -> Output:
+        return await self.processes.run(process, Request(**request), waiting=False)
+
+    def _is_page(self, call: Call) -> bool:
+        return call.format(("json", MEDIA["json"]), ("html", MEDIA["html"])) == "html"
+
+    async def _shown(self, call: Call, template: str, document: dict[str, Any]) -> Answer:
+        said = ("content-language", call.language)
+        if not self._is_page(call):
+            return Answer(200, as_json(document), MEDIA["json"], (NO_STORE, said))
+        body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document, call.query)
+        return Answer(200, body, HTML, (NO_STORE, said))
+
+
+class JobDoor:
+    """The route of one job, which can be read and removed."""
+
+    _ALLOW = "GET, HEAD, DELETE, OPTIONS"
+
+    def __init__(self, jobs: Jobs, profiles: Mapping[str, Profile]) -> None:
+        self.jobs, self.profiles = jobs, profiles
+        self._read = Endpoint(jobs.status, profiles)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        match scope["method"]:
+            case "GET" | "HEAD":
+                await self._read(scope, receive, send)
+            case "DELETE":
+                profile = self.profiles[identity.current().profile]
+                answer = await self.jobs.dismiss(Call(scope, profile, await profile.snapshot()))
+                await answer(scope, receive, send)
+            case "OPTIONS":
+                await Answer(204, None, None, (("allow", self._ALLOW),))(scope, receive, send)
+            case method:
+                raise MethodNotAllowed(method, self._ALLOW)
+
+
+def _owner() -> str | None:
+    """Return whose jobs the caller has: the label of the key, None without one."""
+    principal = identity.current()
+    return None if principal is ANONYMOUS else principal.name
+
+
+def _named(call: Call) -> UUID:
+    try:
+        return UUID(call.places["job"])
+    except ValueError:
+        raise _none(call.places["job"]) from None
+
+
+def _none(name: str) -> NoSuchJob:
+    return NoSuchJob(
+        f"There is no job {name!r}.", remedy="A job is removed a day after its end; one made with a key is found with that key."
+    )
+
+
+def _status(job: Job, call: Call, *, dismissed: bool = False) -> dict[str, Any]:
+    """Return the status document of a job (statusInfo)."""
+    german = call.language == "de"
+    url = f"{call.base_url}/jobs/{job.job}"
+    status = "dismissed" if dismissed else job.status
+    message = job.problem["detail"] if job.problem else _MESSAGES[status][0 if german else 1]
+    document: dict[str, Any] = {"processID": job.process, "type": "process", "jobID": str(job.job), "status": status, "message": message}
+    for name, moment in (("created", job.created), ("started", job.started), ("finished", job.finished), ("updated", job.alive)):
+        if moment is not None:
+            document[name] = rfc3339(moment)
+    if status in ("accepted", "successful"):
+        document["progress"] = 100 if status == "successful" else 0
+    links = own_links(url, call)
+    if status == "successful":
+        title = "Ergebnis" if german else "Result"
+        links.append({"rel": f"{_OGC}/results", "type": job.media_type or MEDIA["json"], "title": title, "href": f"{url}/results"})
+    if status == "failed":
+        title = "Fehler" if german else "Error"
+        links.append({"rel": f"{_OGC}/exceptions", "type": "application/problem+json", "title": title, "href": f"{url}/results"})
+    return {**document, "links": [] if dismissed else links}
+
+
+def _filters(call: Call, processes: tuple[str, ...]) -> Filters:
+    query = call.query
+    interval = Interval.parse(query["datetime"]) if "datetime" in query else Interval(None, None)
+    _chosen(call, "type", ("process",))
+    return Filters(
+        processes=_chosen(call, "processID", processes),
+        statuses=_chosen(call, "status", STATUSES),
+        since=interval.start,
+        until=interval.end,
+        min_duration=_seconds(call, "minDuration"),
+        max_duration=_seconds(call, "maxDuration"),
+    )
+
+
+def _chosen(call: Call, name: str, known: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the values of a list, None = it is not given."""
+    if name not in call.query:
+        return None
+    values = tuple(call.query[name].split(","))
+    for value in values:
+        if value not in known:
+            raise refused(name, value, " or ".join(known))
+    return values
+
+
+def _seconds(call: Call, name: str) -> float | None:
+    if name not in call.query:
+        return None
+    allowed = "seconds, a number from 0"
+    try:
+        value = float(call.query[name])
+    except ValueError:
+        raise refused(name, call.query[name], allowed) from None
+    if not (math.isfinite(value) and value >= 0):
+        raise refused(name, call.query[name], allowed)
+    return value
