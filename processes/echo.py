@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["METADATA", "run"]
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -61,6 +62,11 @@ METADATA: dict[str, Any] = {
             },
             **_ONCE,
         },
+        "file": {
+            "title": {"de": "Datei", "en": "File"},
+            "schema": {"type": "string", "contentEncoding": "base64", "contentMediaType": "application/octet-stream"},
+            **_ONCE,
+        },
         "place": {
             "title": {"de": "Geometrie", "en": "Geometry"},
             "description": {
@@ -68,10 +74,14 @@ METADATA: dict[str, Any] = {
                 "en": "GeoJSON, also as a reference to an item of a collection of this server.",
             },
             "schema": {
-                "type": "object",
-                "contentMediaType": "application/geo+json",
-                "required": ["type"],
-                "properties": {"type": {"type": "string", "enum": [*_GEOMETRIES, "Feature", "FeatureCollection"]}},
+                "allOf": [
+                    {
+                        "format": "geojson-geometry",
+                        "type": "object",
+                        "required": ["type"],
+                        "properties": {"type": {"type": "string", "enum": [*_GEOMETRIES, "Feature", "FeatureCollection"]}},
+                    }
+                ]
             },
             **_ONCE,
         },
@@ -107,10 +117,18 @@ async def run(inputs: dict[str, Any]) -> Answer:
         if name not in _VALIDATORS:
             raise InvalidInput(name, _shown(value), "Eingaben " + ", ".join(_VALIDATORS))
         if error := next(iter(_VALIDATORS[name].iter_errors(value)), None):
-            schema = {key: part for key, part in METADATA["inputs"][name]["schema"].items() if key != "format"}
-            raise InvalidInput(name, _shown(error.instance), f"ein Wert nach dem Schema {_shown(schema)}")
+            raise InvalidInput(name, _shown(error.instance), f"ein Wert nach dem Schema {_shown(METADATA['inputs'][name]['schema'])}")
+        if name == "file":
+            _check_base64(value)
     await _pause(inputs.get("pause", 0))
     return Answer("application/json", inputs)
+
+
+def _check_base64(value: str) -> None:
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise InvalidInput("file", value, "Bytes in base64") from error
 
 
 def _shown(value: Any) -> str:

@@ -79,7 +79,7 @@ class App:
         files = Files(database.paths.files, self.downloads.file)
         self.processes = Processes(documents, settings)
         stores = {name: JobStore(name, database.pool(name, _JOB_CONNECTIONS, kept=False, writes=True)) for name in PROFILES}
-        self.jobs = jobs = Jobs(pages, self.processes, stores, self.profiles)
+        self.jobs = jobs = Jobs(pages, self.processes, stores, self.profiles, listed=settings.jobs.listed)
         openapi = OpenApi(documents, process_paths(self.processes.offered))
         planner = Planner(city, settings.deployment.config, self.processes)
         styling = Styling(city, documents, planner.file)

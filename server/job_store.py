@@ -53,9 +53,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A job that was taken to be run: its `tries` tell this run from another."""
+    """A job that was taken to be run: its `turn` tells this run from another."""
 
     job: UUID
+    turn: int
     tries: int
     process: str
     owner: str | None
@@ -85,14 +86,20 @@ _STATEMENTS = {
     # The oldest of an owner's go first; the last answers stay in any case, for him who is just about to fetch one.
     "evict": f"""
         DELETE FROM {{jobs}} WHERE job IN (
-            SELECT job FROM (
-                SELECT job, finished, row_number() OVER newest AS place, sum(octet_length(answer)) OVER newest AS bytes
-                FROM {{jobs}} WHERE owner IS NOT DISTINCT FROM %(owner)s AND finished IS NOT NULL
-                WINDOW newest AS (ORDER BY finished DESC, job)
-            ) AS own
-            WHERE finished < now() - interval '{_SURE_MIN} minutes' AND (place > {_MOST_KEPT // 2} OR bytes > {_MOST_BYTES})
+            SELECT job FROM {{jobs}} WHERE job IN (
+                SELECT job FROM (
+                    SELECT job, finished, row_number() OVER newest AS place, sum(octet_length(answer)) OVER newest AS bytes
+                    FROM {{jobs}} WHERE owner IS NOT DISTINCT FROM %(owner)s AND finished IS NOT NULL
+                    WINDOW newest AS (ORDER BY finished DESC, job)
+                ) AS own
+                WHERE finished < now() - interval '{_SURE_MIN} minutes' AND (place > {_MOST_KEPT // 2} OR bytes > {_MOST_BYTES})
+            ) FOR UPDATE SKIP LOCKED
         )""",
-    "expire": f"DELETE FROM {{jobs}} WHERE finished < now() - interval '{KEPT_H} hours'",
+    # Rows that somebody else holds are left to him: who waits here while he holds others could be in the way of a withdrawal.
+    "expire": f"""
+        DELETE FROM {{jobs}} WHERE job IN (
+            SELECT job FROM {{jobs}} WHERE finished < now() - interval '{KEPT_H} hours' FOR UPDATE SKIP LOCKED
+        )""",
     # Read through the connections that only read: what waits longer than its own server process would let it, or ran in one that is gone.
     "due": f"""
         SELECT EXISTS (
@@ -103,27 +110,27 @@ _STATEMENTS = {
         )""",
     # The owners in turn, so that nobody waits behind a hundred jobs of another.
     "take": f"""
-        UPDATE {{jobs}} SET status = 'running', started = coalesce(started, now()), alive = now(), tries = tries + 1
+        UPDATE {{jobs}} SET status = 'running', started = coalesce(started, now()), alive = now(), tries = tries + 1, turn = turn + 1
         WHERE job = (
             SELECT job FROM {{jobs}} AS waiting
             WHERE status = 'accepted' OR status = 'running' AND alive < now() - interval '{LEASE_S} seconds'
             ORDER BY (SELECT max(started) FROM {{jobs}} AS own WHERE own.owner IS NOT DISTINCT FROM waiting.owner) NULLS FIRST, created
             LIMIT 1 FOR UPDATE SKIP LOCKED
         )
-        RETURNING job, tries, process, owner, request""",
-    "sign": "UPDATE {jobs} SET alive = now() WHERE job = %(job)s AND status = 'running' AND tries = %(tries)s RETURNING job",
+        RETURNING job, turn, tries, process, owner, request""",
+    "sign": "UPDATE {jobs} SET alive = now() WHERE job = %(job)s AND status = 'running' AND turn = %(turn)s RETURNING job",
     "give_back": """
         UPDATE {jobs} SET status = 'accepted', tries = tries - 1
-        WHERE job = %(job)s AND status = 'running' AND tries = %(tries)s""",
+        WHERE job = %(job)s AND status = 'running' AND turn = %(turn)s""",
     "end": """
         UPDATE {jobs} SET status = %(status)s, finished = now(), alive = now(), request = NULL, media_type = %(media_type)s,
             answer = %(answer)s, problem = %(problem)s
-        WHERE job = %(job)s AND status = 'running' AND tries = %(tries)s""",
+        WHERE job = %(job)s AND status = 'running' AND turn = %(turn)s""",
     "get": f"SELECT {_COLUMNS} FROM {{jobs}} WHERE job = %(job)s AND (owner IS NULL OR owner = %(owner)s)",
     "answer": "SELECT media_type, answer FROM {jobs} WHERE job = %(job)s AND (owner IS NULL OR owner = %(owner)s)",
     "list": f"""
         SELECT {_COLUMNS} FROM {{jobs}}
-        WHERE owner = %(owner)s
+        WHERE owner IS NOT DISTINCT FROM %(owner)s
           AND (%(processes)s::text[] IS NULL OR process = ANY (%(processes)s))
           AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s))
           AND (%(since)s::timestamptz IS NULL OR created >= %(since)s)
@@ -176,12 +183,12 @@ class JobStore:
     async def sign(self, taken: Taken) -> bool:
         """Say that it is still being run; return whether it is wanted."""
         async with self._cursor() as cursor:
-            return await (await cursor.execute(self._sql["sign"], {"job": taken.job, "tries": taken.tries})).fetchone() is not None
+            return await (await cursor.execute(self._sql["sign"], {"job": taken.job, "turn": taken.turn})).fetchone() is not None
 
     async def give_back(self, taken: Taken) -> None:
         """Let another one run it, as if it had not been taken."""
         async with self._cursor() as cursor:
-            await cursor.execute(self._sql["give_back"], {"job": taken.job, "tries": taken.tries})
+            await cursor.execute(self._sql["give_back"], {"job": taken.job, "turn": taken.turn})
 
     async def succeed(self, taken: Taken, media_type: str, answer: bytes) -> None:
         """Keep the answer, where it is still wanted."""
@@ -192,7 +199,7 @@ class JobStore:
         await self._end(taken, "failed", None, None, problem)
 
     async def _end(self, taken: Taken, status: str, media_type: str | None, answer: bytes | None, problem: dict[str, Any] | None) -> None:
-        values = {"job": taken.job, "tries": taken.tries, "status": status, "media_type": media_type, "answer": answer}
+        values = {"job": taken.job, "turn": taken.turn, "status": status, "media_type": media_type, "answer": answer}
         async with self._cursor() as cursor:
             await cursor.execute(self._sql["end"], {**values, "problem": json.dumps(problem) if problem else None})
 
@@ -212,7 +219,7 @@ class JobStore:
             row = await (await cursor.execute(self._sql["answer"], {"job": job, "owner": owner})).fetchone()
         return (row[0], row[1]) if row and row[0] else None
 
-    async def list(self, owner: str, filters: Filters, limit: int, offset: int) -> list[Job]:
+    async def list(self, owner: str | None, filters: Filters, limit: int, offset: int) -> list[Job]:
         """Return an owner's jobs, the newest first."""
         chosen = {
             "processes": list(filters.processes) if filters.processes is not None else None,

@@ -45,8 +45,11 @@ _MESSAGES = {
 class Jobs:
     """The handlers of jobs, and what runs them: of each profile for itself."""
 
-    def __init__(self, pages: Pages, processes: Processes, stores: Mapping[str, JobStore], profiles: Mapping[str, Profile]) -> None:
-        self.pages, self.processes, self._stores = pages, processes, stores
+    def __init__(
+        self, pages: Pages, processes: Processes, stores: Mapping[str, JobStore], profiles: Mapping[str, Profile], *, listed: bool = False
+    ) -> None:
+        """`listed`: those of nobody are listed to everybody who has no key."""
+        self.pages, self.processes, self._stores, self._listed = pages, processes, stores, listed
         self._runners = {name: Runner(profile, stores[name], self._run) for name, profile in profiles.items()}
 
     def start(self, profile: str) -> None:
@@ -65,14 +68,15 @@ class Jobs:
         call.only("f", "lang", "limit", "offset", *_FILTERS)
         limit, offset, filters = page_size(call.query), page_offset(call.query), _filters(call, tuple(self.processes.offered))
         owner = _owner()
-        found = await self._store(call).list(owner, filters, limit + 1, offset) if owner else []
+        hidden = owner is None and not self._listed
+        found = [] if hidden else await self._store(call).list(owner, filters, limit + 1, offset)
         links = own_links(f"{call.base_url}/jobs", call)
         if len(found) > limit:
             asked = urlencode({**call.query, "limit": limit, "offset": offset + limit})
             title = "Nächste Seite" if call.language == "de" else "Next page"
             links.append({"rel": "next", "type": MEDIA["json"], "title": title, "href": f"{call.base_url}/jobs?{asked}"})
         document = {"jobs": [_status(job, call) for job in found[:limit]], "links": links}
-        return await self._shown(call, "jobs/index.html", {**document, "nobody": owner is None} if self._is_page(call) else document)
+        return await self._shown(call, "jobs/index.html", {**document, "hidden": hidden} if self._is_page(call) else document)
 
     async def status(self, call: Call) -> Answer:
         """`/jobs/{job}`: how far it is."""

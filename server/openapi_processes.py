@@ -135,8 +135,8 @@ def _execute(offered: Mapping[str, Json], process: Json, result: Json) -> Json:
 
 def _request(metadata: Json) -> Json:
     """Return the schema of an execute request to one process."""
-    # OpenAPI 3.0 does not know the keyword for the media type of a text.
-    inputs = {name: _without(value["schema"], "contentMediaType") for name, value in metadata["inputs"].items()}
+    # OpenAPI 3.0 does not know the keywords for what a text holds.
+    inputs = {name: _without(value["schema"], "contentMediaType", "contentEncoding") for name, value in metadata["inputs"].items()}
     return {
         "type": "object",
         "required": ["inputs"],
@@ -148,8 +148,8 @@ def _request(metadata: Json) -> Json:
     }
 
 
-def _without(schema: Json, key: str) -> Json:
-    return {name: part for name, part in schema.items() if name != key}
+def _without(schema: Json, *keys: str) -> Json:
+    return {name: part for name, part in schema.items() if name not in keys}
 
 
 def _filters(offered: Mapping[str, Json]) -> list[Json]:

@@ -5,7 +5,17 @@ Names are `STADTGRUND_*`; by custom `DATABASE_URL` and `PUBLIC_URL` carry no pre
 
 from __future__ import annotations
 
-__all__ = ["DatabaseSettings", "DeploymentSettings", "DownloadSettings", "Paths", "Secret", "ServerSettings", "Settings", "TileSettings"]
+__all__ = [
+    "DatabaseSettings",
+    "DeploymentSettings",
+    "DownloadSettings",
+    "JobSettings",
+    "Paths",
+    "Secret",
+    "ServerSettings",
+    "Settings",
+    "TileSettings",
+]
 
 import os
 from collections.abc import Mapping
@@ -123,7 +133,15 @@ class TileSettings:
     max_bytes: int = 2 << 30
 
 
+@dataclass(frozen=True)
+class JobSettings:
+    """Whether `/jobs` lists jobs that were made without a key to everybody: on test systems only."""
+
+    listed: bool = False
+
+
 _DOWNLOADS = DownloadSettings()
+_JOBS = JobSettings()
 _TILES = TileSettings()
 
 
@@ -137,6 +155,7 @@ class Settings:
     server: ServerSettings
     downloads: DownloadSettings = _DOWNLOADS
     tiles: TileSettings = _TILES
+    jobs: JobSettings = _JOBS
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None, *, config: Path | None = None) -> Settings:
@@ -176,6 +195,7 @@ class Settings:
                 _integer(env, "STADTGRUND_POOL_MAX", 8, 1, 200),
             ),
             server=ServerSettings(host, port, _integer(env, "STADTGRUND_WORKERS", 2, 1, 64), public, _networks(env, "STADTGRUND_PROXIES")),
+            jobs=JobSettings(_integer(env, "STADTGRUND_JOBS_LISTED", 0, 0, 1) == 1),
             tiles=TileSettings(_integer(env, "STADTGRUND_TILES_MB", _TILES.max_bytes >> 20, 0, 10_000_000) << 20),
             downloads=DownloadSettings(_integer(env, "STADTGRUND_DOWNLOADS_GB", _DOWNLOADS.max_bytes >> 30, 1, 100_000) << 30),
         )
@@ -194,6 +214,7 @@ class Settings:
             "STADTGRUND_PORT": str(self.server.port),
             "STADTGRUND_WORKERS": str(self.server.workers),
             "STADTGRUND_TILES_MB": str(self.tiles.max_bytes >> 20),
+            "STADTGRUND_JOBS_LISTED": str(int(self.jobs.listed)),
             "STADTGRUND_PROXIES": ",".join(map(str, self.server.proxies)),
             "PUBLIC_URL": self.server.public_url,
         }

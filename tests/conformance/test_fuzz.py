@@ -58,6 +58,8 @@ ONLY_WITH_A_KEY = "GET /collections/leitungen/items"
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # 100 s on a quiet machine
+# The application runs in a thread beside, where a pool draws how long a connection may live.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("key", [None, KEY], ids=["open", "verwaltung"])
 def test_each_operation_answers_as_the_document_says(fuzzed: Client, key: str | None) -> None:
     """schemathesis over all operations, valid and invalid values alike: no 5xx, no status, media type or body but the documented."""

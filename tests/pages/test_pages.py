@@ -18,7 +18,8 @@ PATHS = (
     "/collections/masten/schema", "/collections/masten/queryables", "/collections/masten/sortables", "/collections/masten/items",
     "/collections/gebiete/items", "/collections/zahlen/items", "/collections/masten/items/1", "/collections/masten/api",
     "/collections/masten/tiles", "/collections/masten/tiles/WebMercatorQuad", "/tileMatrixSets", "/tileMatrixSets/WorldCRS84Quad",
-    "/processes", "/processes/construction_overlay", "/processes/echo", "/jobs", "/styles", "/start/qgis", "/start/planung", "/start/entwicklung",
+    "/processes", "/processes/construction_overlay", "/processes/echo", "/jobs", "/styles",
+    "/start/qgis", "/start/planung", "/start/entwicklung",
 )  # fmt: skip
 WRONG = ("/collections/gibtesnicht", "/collections/masten/items?f=html&limit=x", "/gibtesnicht/%3Cscript%3Ealert(8)%3C%2Fscript%3E")
 BAD = ("/collections?q=", "/collections/masten/items?name=", "/collections/masten/items?gibtesnicht=", "/collections/masten/items?bbox=")

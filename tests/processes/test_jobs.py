@@ -19,6 +19,10 @@ from support.served import City, free_port, running
 from server.job_store import JobStore, Taken
 from stadtgrund.store import api_keys
 
+NARROWED = (
+    "UPDATE meta.state SET collection = jsonb_set(collection, '{facts,definition}', '\"andere\"')"
+    " WHERE profile = 'open' AND dataset = 'baeume'"
+)
 EXCEPTIONS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 
 
@@ -261,13 +265,13 @@ def test_one_that_was_thought_dead_changes_nothing(planted: City, api: str) -> N
     """Its lease has lapsed and another one has the job: what it writes then is not taken."""
     number = _one(
         planted,
-        "INSERT INTO meta.job (profile, process, request, status, started, tries)"
+        "INSERT INTO meta.job (profile, process, request, status, started, turn)"
         """ VALUES ('open', 'echo', '{"inputs": {}}', 'running', now(), 2) RETURNING job""",
     )
 
     async def late() -> bool:
         store = JobStore("open", planted.db.pool("open", 1, kept=False, writes=True))
-        taken = Taken(UUID(str(number)), 1, "echo", None, {})
+        taken = Taken(UUID(str(number)), 1, 1, "echo", None, {})
         try:
             await store.succeed(taken, "application/json", b"1")
             await store.give_back(taken)
@@ -276,7 +280,7 @@ def test_one_that_was_thought_dead_changes_nothing(planted: City, api: str) -> N
             await store.close()
 
     assert asyncio.run(late()) is False
-    assert _one(planted, "SELECT status || tries FROM meta.job WHERE job = %s", number) == "running2"
+    assert _one(planted, "SELECT status || turn FROM meta.job WHERE job = %s", number) == "running2"
     assert httpx.delete(f"{api}/jobs/{number}", trust_env=False).status_code == 200
 
 
@@ -307,3 +311,25 @@ def test_one_who_floods_is_refused_and_others_have_their_turn(planted: City, api
         assert ended(lambda address: get(address, **key_of(KEY)), location, 10)["status"] == "successful"
     finally:
         _one(planted, "DELETE FROM meta.job WHERE owner = 'Flut'")
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM meta.state WHERE profile = 'open' AND dataset = 'baeume'", NARROWED])
+def test_what_the_public_loses_is_in_no_answer(planted: City, api: str, change: str) -> None:
+    """Answers that may show what is withdrawn, or narrowed, go with it; what is being run begins anew."""
+    kept = made(api, "echo", {}, key=KEY).headers["location"]
+    ended(lambda address: get(address, **key_of(KEY)), kept)
+    answered = made(api, "echo", {"message": "was es war"}).headers["location"]
+    ended(get, answered)
+    running = made(api, "echo", {"pause": 4}).headers["location"].rpartition("/")[2]
+    end = time.monotonic() + 10
+    while _one(planted, "SELECT status FROM meta.job WHERE job = %s", running) != "running":
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    with psycopg.connect(planted.environment["DATABASE_URL"]) as connection:  # rolled back at the end: other tests need the city
+        connection.execute(change)  # type: ignore[call-overload]
+        states = dict(connection.execute("SELECT job::text, status FROM meta.job").fetchall())
+        turn = connection.execute("SELECT status, tries, turn FROM meta.job WHERE job = %s", (running,)).fetchone()
+        connection.rollback()
+    assert answered.rpartition("/")[2] not in states and states[kept.rpartition("/")[2]] == "successful"
+    assert turn == ("accepted", 0, 1)
+    assert ended(get, f"{api}/jobs/{running}")["status"] == "successful"
