@@ -194,6 +194,9 @@ def _status(job: Job, call: Call, *, dismissed: bool = False) -> dict[str, Any]:
     if status in ("accepted", "successful"):
         document["progress"] = 100 if status == "successful" else 0
     links = own_links(url, call)
+    if status in ("accepted", "running"):
+        title = "Stand" if german else "State"
+        links.append({"rel": "monitor", "type": MEDIA["json"], "title": title, "href": url})
     if status == "successful":
         title = "Ergebnis" if german else "Result"
         links.append({"rel": f"{_OGC}/results", "type": job.media_type or MEDIA["json"], "title": title, "href": f"{url}/results"})

@@ -104,6 +104,7 @@ def test_the_result_is_not_there_before_the_end(api: str) -> None:
     assert early.headers["content-type"] == "application/json"
     status = get(location)
     assert status.json()["status"] in ("accepted", "running") and status.headers["retry-after"] == "2"
+    assert [link["href"] for link in status.json()["links"] if link["rel"] == "monitor"] == [location]
     page = get(f"{location}?f=html&lang=en")
     assert 'http-equiv="refresh"' in page.text and ("The job waits." in page.text or "The job is running." in page.text)
     began = time.monotonic()
