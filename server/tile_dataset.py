@@ -13,12 +13,16 @@ from server.compression import coding_of
 from server.host import Published, Snapshot
 from server.negotiation import MEDIA
 from server.tile_cache import Place, TileKey, composite_key
-from server.tiles import Tiles
+from server.tiles import Drawn, Tiles
 from stadtgrund.errors import Busy, InvalidParameter, NotFound, TooLarge
+from stadtgrund.query.tiles import is_overview
 
 MOST_LAYERS = 50
 """Layers of a tile; without `collections`, the first ones by their ids."""
 _MOST_BYTES = 8 * 2**20
+_OVERVIEW_BYTES = 500_000
+"""An overview tile is not larger: what is small in the largest layers is left out."""
+_MOST_THIN = 8
 _TRIES = 3
 
 
@@ -91,29 +95,48 @@ class DatasetTiles:
         for _ in range(_TRIES):
             layers = chosen(call.snapshot, call.query)
             place = _place(call, layers)
-            parts: list[bytes] = []
+            drawn: dict[str, Drawn] = {}
             for published in layers:
-                if not _lies_in(published, place):
-                    continue
-                own = Call({**call.scope, "path_params": {**call.places, "dataset": published.collection.id}}, call.profile, call.snapshot)
-                drawn = await self.tiles.drawn(own, place)
-                if drawn.published is not published:
-                    call.snapshot = await call.profile.refresh()
-                    break
-                parts.append(drawn.body)
-                if sum(map(len, parts)) > _MOST_BYTES:
-                    raise TooLarge(
-                        f"This tile has more than {_MOST_BYTES // 2**20} MiB.", remedy="Choose fewer layers with the parameter collections."
-                    )
-            else:
-                return layers, b"".join(parts)
+                if _lies_in(published, place):
+                    drawn[published.collection.id] = await self.tiles.drawn(_of(call, published), place)
+                    if _size(drawn) > _MOST_BYTES:
+                        raise TooLarge(
+                            f"This tile has more than {_MOST_BYTES // 2**20} MiB.",
+                            remedy="Choose fewer layers with the parameter collections.",
+                        )
+            await self._lighten(call, place, drawn)
+            if all(call.snapshot.published.get(name) is part.published for name, part in drawn.items()):
+                return layers, b"".join(part.body for part in drawn.values())
+            call.snapshot = await call.profile.refresh()
         raise Busy("Collections of this tile are being published.", remedy="Try again in a few seconds.")
+
+    async def _lighten(self, call: Call, place: Place, drawn: dict[str, Drawn]) -> None:
+        """Thin the largest layers of an overview tile out until it is not too large.
+
+        Each collection's own tile keeps to the limit, by merging at publish; a tile of many is the sum of theirs.
+        """
+        thin = dict.fromkeys(drawn if is_overview(place.z) else (), 0)
+        while _size(drawn) > _OVERVIEW_BYTES and thin:
+            largest = max(thin, key=lambda name: len(drawn[name].body))
+            thin[largest] += 1
+            drawn[largest] = await self.tiles.thinned(_of(call, drawn[largest].published), place, thin[largest])
+            if thin[largest] == _MOST_THIN:
+                del thin[largest]
 
     def _tag(self, call: Call, layers: tuple[Published, ...]) -> str:
         return self.tiles.tag(call, "".join(f"{item.collection.id}\0{item.digest}\0" for item in layers))
 
     def _key(self, layers: tuple[Published, ...]) -> TileKey:
         return composite_key(self.tiles.key(item) for item in layers)
+
+
+def _of(call: Call, published: Published) -> Call:
+    """Return the call for the tile of one collection."""
+    return Call({**call.scope, "path_params": {**call.places, "dataset": published.collection.id}}, call.profile, call.snapshot)
+
+
+def _size(drawn: Mapping[str, Drawn]) -> int:
+    return sum(len(part.body) for part in drawn.values())
 
 
 def _lies_in(published: Published, place: Place) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PLAIN_PARAMETERS", "Tiles"]
+__all__ = ["PLAIN_PARAMETERS", "Drawn", "Tiles"]
 
 import asyncio
 import logging
@@ -109,6 +109,11 @@ class Tiles:
         self.store(self.key(published), place, tile.body, Stored(tile.body, None))
         return Drawn(published, tile.body)
 
+    async def thinned(self, call: Call, place: Place, thin: int) -> Drawn:
+        """Return the tile of the collection that the call's path names with less in it: half, a quarter, …"""
+        published, tile = await self._read(call, place, thin)
+        return Drawn(published, tile.body)
+
     async def _shared(self, call: Call, published: Published, place: Place) -> tuple[Published, Tile]:
         """Read a tile, once for all who ask for it at the same time."""
         asked = (call.profile.name, published.collection.id, published.digest, place)
@@ -119,13 +124,14 @@ class Tiles:
         # One who leaves does not take it from the others.
         return await asyncio.shield(reading)
 
-    async def _read(self, call: Call, place: Place) -> tuple[Published, Tile]:
+    async def _read(self, call: Call, place: Place, thin: int = 0) -> tuple[Published, Tile]:
         async def ask(connection: Connection, published: Published) -> Tile:
             collection = published.collection
             _place(call, published)
             assert collection.tiles
             chosen, interval = params.tile_conditions(call.query, published.relation)
-            statement = tiles.tile(published.relation, collection.tiles, place.matrix_set, place.z, place.x, place.y, chosen, interval)
+            where = (place.matrix_set, place.z, place.x, place.y)
+            statement = tiles.tile(published.relation, collection.tiles, *where, chosen, interval, thin=thin)
             return tiles.read_tile(published.relation, await execute(connection, statement))
 
         return await read(call, ask)

@@ -8,7 +8,7 @@ moved there, in a third of the time that cutting and rounding take. `sg_count`: 
 
 from __future__ import annotations
 
-__all__ = ["FULL", "LEVELS_UP_TO", "attribute", "columns_at", "level_of", "number_of", "prepared_rows", "selected", "units"]
+__all__ = ["FULL", "LEVELS_UP_TO", "attribute", "columns_at", "level_of", "number_of", "prepared_rows", "selected", "share", "units"]
 
 from collections.abc import Collection, Sequence
 from math import asinh, pi, radians, tan
@@ -73,9 +73,19 @@ def level_of(levels: Collection[int], matrices: MatrixSet, z: int) -> int | None
 
 
 def prepared_rows(
-    source: str, columns: Sequence[Column], id_type: str, matrices: MatrixSet, zxy: tuple[int, int, int], level: int, most: int
+    source: str,
+    columns: Sequence[Column],
+    id_type: str,
+    matrices: MatrixSet,
+    zxy: tuple[int, int, int],
+    level: int,
+    most: int,
+    thin: int = 0,
 ) -> Fragment:
-    """Return the query of a tile's features with their geometry in its units, from prepared geometry at `source` (quoted)."""
+    """Return the query of a tile's features with their geometry in its units, from prepared geometry at `source` (quoted).
+
+    `thin`: half of the features stay, a quarter, …; of the lines and areas of a level those that are at least 16 units wide or high, 32, …
+    """
     # Names of the prepared columns are those of the attributes.
     names = selected(columns, ["f." + column.sql for column in columns], id_type)
     bounds = matrices.bounds(*zxy)
@@ -83,10 +93,10 @@ def prepared_rows(
     if level == FULL:
         sql = (
             f"SELECT {names}, ST_AsMVTGeom(f.geom, %s::box2d, {cut}) AS geom FROM "
-            f"(SELECT * FROM {source} WHERE sg_level = {FULL:d} AND geom && %s::geometry LIMIT {most + 1:d}) f"
+            f"(SELECT * FROM {source} WHERE sg_level = {FULL:d} AND geom && %s::geometry{share(thin)} LIMIT {most + 1:d}) f"
         )
         return Fragment(sql, (_box(bounds), _rectangle(matrices.reach(*zxy), matrices.crs.srid)))
-    condition = f"FROM {source} f WHERE f.sg_level = {level:d} AND f.geom && %s::geometry"
+    condition = f"FROM {source} f WHERE f.sg_level = {level:d} AND f.geom && %s::geometry{_thinned(thin)}"
     if matrices.crs.geographic:
         unit = repr(2 * HALF_M / (UNITS * 2**level))
         metres = f"ST_SetSRID(ST_Affine(f.geom, {unit}, 0, 0, {unit}, -{HALF_M!r}, -{HALF_M!r}), 3857)"
@@ -102,6 +112,18 @@ def prepared_rows(
         f" ELSE ST_AsMVTGeom(f.geom, %s::box2d, {cut}) END AS geom {condition}"
     )
     return Fragment(sql, (reach, str(-left), str(top), _box((left, top - UNITS, left + UNITS, top)), reach))
+
+
+def share(thin: int) -> str:
+    """Return a condition that half of the features meet (`thin` 1), a quarter (2), … and always the same ones; nothing for 0."""
+    return f" AND hashtext(sg_id::text) & {2**thin - 1:d} = 0" if thin else ""
+
+
+def _thinned(thin: int) -> str:
+    if not thin:
+        return ""
+    extent = "greatest(ST_XMax(f.geom) - ST_XMin(f.geom), ST_YMax(f.geom) - ST_YMin(f.geom))"
+    return f" AND CASE WHEN ST_Dimension(f.geom) = 0 THEN true{share(thin)} ELSE {extent} >= {8 * 2**thin:d} END"
 
 
 def units(box: Rectangle, matrices: MatrixSet, level: int) -> Rectangle:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MATRIX_SETS", "MatrixSet", "Tile", "encoded", "fields_at", "read_tile", "tile"]
+__all__ = ["MATRIX_SETS", "MatrixSet", "Tile", "encoded", "fields_at", "is_overview", "read_tile", "tile"]
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from stadtgrund.query.projection import Rectangle, ewkb
 from stadtgrund.query.relation import Relation
 from stadtgrund.query.state import is_current, published, state_of
 from stadtgrund.query.statement import TRUE, Fragment, Statement, conjunction
-from stadtgrund.query.tile_source import attribute, columns_at, level_of, prepared_rows, selected
+from stadtgrund.query.tile_source import LEVELS_UP_TO, attribute, columns_at, level_of, prepared_rows, selected, share
 from stadtgrund.query.where import conditions
 
 MAX_FEATURES = 200_000
@@ -68,9 +68,11 @@ def tile(
     filter: Expression | None = None,
     datetime: Interval | None = None,
     max_features: int = MAX_FEATURES,
+    thin: int = 0,
 ) -> Statement:
     """Return the statement of a tile: version, digest, features read, body (empty when nothing is in it). Read its row with `read_tile`.
 
+    `thin`: how often to halve what is shown (`tile_source.prepared_rows` says what goes).
     Features carry an integer id (of a text id a hash of 53 bits), the feature id as attribute `id`, and the fields of this zoom.
 
     Raises
@@ -87,8 +89,8 @@ def tile(
     if not low <= z <= high or not matrices.has(z, x, y):
         raise NotFound(f"Tile {z}/{y}/{x} does not exist.", remedy=f"Zoom is {low} to {high}, rows and columns begin at 0.")
     where = conditions(relation, None, datetime, filter)
-    source = _prepared(relation, tiles, matrices, (z, x, y), max_features) if where == TRUE else None
-    source = source or _rows(relation, tiles, matrices, (z, x, y), where, max_features)
+    source = _prepared(relation, tiles, matrices, (z, x, y), max_features, thin) if where == TRUE else None
+    source = source or _rows(relation, tiles, matrices, (z, x, y), where, max_features, thin)
     sql = (
         "SELECT s.version, s.digest, t.* FROM "
         f"(SELECT count(*), coalesce({encoded(relation)}, '') FROM ({source.sql}) m) t, {state_of(relation)}"
@@ -102,7 +104,12 @@ def encoded(relation: Relation) -> str:
     return f"ST_AsMVT(m, '{relation.dataset}', {UNITS:d}, 'geom', 'sg_fid')"
 
 
-def _prepared(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int, int, int], most: int) -> Fragment | None:
+def is_overview(z: int) -> bool:
+    """Whether tiles of a zoom are for an overview: what is small may not be in them."""
+    return z <= LEVELS_UP_TO
+
+
+def _prepared(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int, int, int], most: int, thin: int) -> Fragment | None:
     """Return the features from prepared geometry, None where there is none for this tile.
 
     A condition cannot hold for a feature that stands for others, so that tiles with one are made of the rows.
@@ -113,10 +120,12 @@ def _prepared(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[
     if level is None:
         return None
     columns = columns_at(relation.columns, fields_at(tiles, zxy[0]))
-    return prepared_rows(relation.tile_geometry, columns, relation.id_type, matrices, zxy, level, most)
+    return prepared_rows(relation.tile_geometry, columns, relation.id_type, matrices, zxy, level, most, thin)
 
 
-def _rows(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int, int, int], where: Fragment, most: int) -> Fragment:
+def _rows(
+    relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int, int, int], where: Fragment, most: int, thin: int
+) -> Fragment:
     assert relation.geometry
     columns = columns_at(relation.columns, fields_at(tiles, zxy[0]))
     found = conjunction((overlap_condition(relation, BBox(*matrices.reach(*zxy), matrices.crs)), where))
@@ -127,7 +136,7 @@ def _rows(relation: Relation, tiles: Tiles, matrices: MatrixSet, zxy: tuple[int,
     wanted = ", ".join(("sg_id", *(column.sql for column in columns), "geom"))
     sql = (
         f"SELECT {names}, ST_AsMVTGeom({geom}, %s::geometry::box2d, {UNITS:d}, {BUFFER:d}) AS geom "
-        f"FROM (SELECT {wanted} FROM {relation.view} WHERE {found.sql} LIMIT {most + 1:d}) f"
+        f"FROM (SELECT {wanted} FROM {relation.view} WHERE ({found.sql}){share(thin)} LIMIT {most + 1:d}) f"
     )
     return Fragment(sql, (_box(matrices.bounds(*zxy), matrices.crs), *found.params))
 

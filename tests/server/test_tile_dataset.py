@@ -10,10 +10,11 @@ from typing import Any
 
 import mapbox_vector_tile
 import pytest
-from support.deployment import GEBIETE, ZAHLEN, checked, contract_of, write_deployment
+from support.deployment import GEBIETE, MASTEN, ZAHLEN, checked, contract_of, write_deployment
 from support.postgis import Server, settings_for
 from support.rows import publish_rows
 
+from server import tile_dataset
 from server.app import create_app
 from server.tile_sweep import size_of
 from stadtgrund.catalog import registry
@@ -27,6 +28,14 @@ def first(client: Client, zoom: int, query: str = "", key: str | None = None, tm
     limits = client.json(f"/tiles/{tms}{query}", key=key)["tileMatrixSetLimits"]
     found = next(each for each in limits if each["tileMatrix"] == str(zoom))
     return f"/tiles/{tms}/{zoom}/{found['minTileRow']}/{found['minTileCol']}{query}"
+
+
+def fullest(client: Client, zoom: int, query: str, tms: str) -> str:
+    limits = client.json(f"/tiles/{tms}{query}")["tileMatrixSetLimits"]
+    found = next(each for each in limits if each["tileMatrix"] == str(zoom))
+    rows, columns = (range(found[f"minTile{name}"], found[f"maxTile{name}"] + 1) for name in ("Row", "Col"))
+    urls = [f"/tiles/{tms}/{zoom}/{row}/{column}{query}" for row in rows for column in columns]
+    return max(urls, key=lambda url: len(client.get(url).content))
 
 
 def layers(client: Client, url: str, key: str | None = None) -> dict[str, Any]:
@@ -153,6 +162,56 @@ def test_the_whole_tile_is_stored_and_the_next_version_is_another(server: Server
     finally:
         client.close()
         server.drop(database.name)
+
+
+@pytest.fixture
+def dense(server: Server, tmp_path: Path) -> Iterator[Client]:
+    """A layer of 300 points, and one of areas that are 0.2 to 12 km wide."""
+    points = [
+        {"nummer": n, "name": f"Mast {n}", "hoehe": 1.5, "kosten": "1", "geom": f"POINT({360000 + n % 20 * 500} {5700000 + n // 20 * 500})"}
+        for n in range(300)
+    ]
+    sides = [200 * (n + 1) for n in range(60)]
+    areas = [
+        {
+            "schluessel": f"{n:02}",
+            "name": f"Gebiet {n}",
+            "geom": f"MULTIPOLYGON((({x} {y}, {x + side} {y}, {x + side} {y + side}, {x} {y})))",
+        }
+        for n, side in enumerate(sides)
+        for x, y in [(360000 + n * 10, 5700000 + n * 10)]
+    ]
+    folder = write_deployment(tmp_path / "teststadt", checked(contract_of(MASTEN)), checked(contract_of(GEBIETE)))
+    database = server.clone()
+    deployment = registry.read(folder, folder / "data")
+    publish_rows(database, deployment, "masten", points)
+    publish_rows(database, deployment, "gebiete", areas)
+    made = Client(create_app(settings_for(server, database, folder)))
+    yield made
+    made.close()
+    server.drop(database.name)
+
+
+@pytest.mark.parametrize("tms", ["WebMercatorQuad", "WorldCRS84Quad"])
+def test_an_overview_of_many_layers_is_thinned_out(dense: Client, monkeypatch: pytest.MonkeyPatch, tms: str) -> None:
+    """What is small goes first, from the largest layer; what is left is as it was. Full detail stays whole."""
+    both = "?collections=masten,gebiete"
+    url, detailed = fullest(dense, 10, both, tms), fullest(dense, 15, both, tms)
+    whole, size, in_detail = layers(dense, url), len(dense.get(url).content), dense.get(detailed).content
+    alone = dense.get(f"/collections/masten{url.partition('?')[0]}").content
+    monkeypatch.setattr(tile_dataset, "_OVERVIEW_BYTES", size // 2)
+    thinned = layers(dense, url + "&f=mvt")  # another address: an answer to the first one is kept
+    assert len(dense.get(url + "&f=mvt").content) <= size // 2 and list(thinned) == list(whole)
+    for name, layer in thinned.items():
+        of_whole = {feature["id"]: feature for feature in whole[name]["features"]}
+        assert 0 < len(layer["features"]) < len(of_whole)
+        assert all(of_whole[feature["id"]] == feature for feature in layer["features"])
+    kept = {feature["properties"]["schluessel"] for feature in thinned["gebiete"]["features"]}
+    assert kept == set(sorted(feature["properties"]["schluessel"] for feature in whole["gebiete"]["features"])[-len(kept) :])
+    monkeypatch.setattr(tile_dataset, "_OVERVIEW_BYTES", 1)
+    assert sum(len(layer["features"]) for layer in layers(dense, url + "&f=pbf").values()) < 10
+    assert dense.get(detailed + "&f=mvt").content == in_detail
+    assert dense.get(f"/collections/masten{url.partition('?')[0]}?f=mvt").content == alone
 
 
 @pytest.fixture
