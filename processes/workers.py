@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Answer", "Workers"]
+__all__ = ["Answer", "CheckEnded", "CheckTooLong", "Workers"]
 
 import asyncio
 import json
@@ -20,6 +20,14 @@ from stadtgrund.errors import Busy, StadtgrundError, TooLarge
 
 LOGGER = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 64 << 20
+
+
+class CheckEnded(Busy):
+    """The child ended before it answered."""
+
+
+class CheckTooLong(StadtgrundError):
+    """The check takes longer than it may; who waits less may have it as a job."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +62,21 @@ class Workers:
         Raises
         ------
         StadtgrundError
-            As the check says; Busy when no child becomes free or the check takes too long.
+            As the check says; Busy when no child becomes free, CheckEnded, CheckTooLong.
         """
         async with self._place(profile):
             try:
                 line = await self._children.ask(profile, json.dumps(inputs), timeout_s or self._timeout_s)
             except TimeoutError as error:
-                raise Busy(
-                    f"Die Prüfung dauerte länger als {timeout_s or self._timeout_s:g} s.", remedy="Bitte ein kleineres Vorhaben prüfen."
+                raise CheckTooLong(
+                    f"Die Prüfung dauerte länger als {timeout_s or self._timeout_s:g} s.",
+                    remedy="Bitte ein kleineres Vorhaben prüfen" + ("." if timeout_s else ", oder als Auftrag (Prefer: respond-async)."),
                 ) from error
             except ValueError:
                 raise TooLarge("Der Prüfbericht ist zu groß.", remedy="Bitte ein kleineres Vorhaben prüfen.") from None
             except ChildEnded as error:
                 LOGGER.error("a process child %s", error)
-                raise Busy("Die Prüfung wurde abgebrochen.", remedy="Bitte erneut versuchen.") from error
+                raise CheckEnded("Die Prüfung wurde abgebrochen.", remedy="Bitte erneut versuchen.") from error
         return _read(json.loads(line))
 
     async def close(self) -> None:

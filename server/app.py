@@ -79,7 +79,10 @@ class App:
         files = Files(database.paths.files, self.downloads.file)
         self.processes = Processes(documents, settings)
         stores = {name: JobStore(name, database.pool(name, _JOB_CONNECTIONS, kept=False, writes=True)) for name in PROFILES}
-        self.jobs = jobs = Jobs(pages, self.processes, stores, self.profiles, listed=settings.jobs.listed)
+        forwarding = Forwarding(settings.server.proxies, base_url)
+        references = References(self._routed, base_url)
+        looking = self.profiles[identity.OPEN]
+        self.jobs = jobs = Jobs(pages, self.processes, references, stores, looking, forwarding, listed=settings.jobs.listed)
         openapi = OpenApi(documents, process_paths(self.processes.offered))
         planner = Planner(city, settings.deployment.config, self.processes)
         styling = Styling(city, documents, planner.file)
@@ -120,7 +123,7 @@ class App:
             route("/styles/{dataset}", styling.style),
             route("/processes", self.processes.processes),
             route("/processes/{process}", self.processes.process),
-            Route("/processes/{process}/execution", Execution(self.processes, jobs, References(self._routed, base_url), self.profiles)),
+            Route("/processes/{process}/execution", Execution(self.processes, jobs, references, self.profiles)),
             route("/jobs", jobs.listed),
             Route("/jobs/{job}", JobDoor(jobs, self.profiles)),
             route("/jobs/{job}/results", jobs.results),
@@ -142,7 +145,7 @@ class App:
         app = ProblemLayer(app, ErrorPage(pages, city, base_url))
         app = HeadLayer(CompressionLayer(app))
         app = CorsLayer(app)
-        logged = LogLayer(app, Forwarding(settings.server.proxies, base_url))
+        logged = LogLayer(app, forwarding)
         self._layers: ASGIApp = HotLayer(logged, keys) if settings.tiles.max_bytes else logged
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,7 +179,7 @@ class App:
     async def startup(self) -> None:
         """Open the pool of `open` and read its state; without a database the server starts all the same and answers 503."""
         self.downloads.startup()
-        self.jobs.start(identity.OPEN)
+        self.jobs.start()
         try:
             await self.profiles[identity.OPEN].snapshot()
         except StadtgrundError as error:

@@ -252,5 +252,7 @@ def _landing_links(links: list[dict[str, str]], call: Call) -> list[dict[str, st
     kept.append(
         _link(f"{_OGC}/tiling-schemes", MEDIA["json"], "Kachelschemata" if german else "Tile matrix sets", f"{base}/tileMatrixSets")
     )
+    # Processes has a relation of its own for what Features calls rel=conformance.
+    kept += [{**link, "rel": f"{_OGC}/conformance"} for link in kept if link["rel"] == "conformance"]
     kept.append(_link(f"{_OGC}/data", MEDIA["json"], "Sammlungen" if german else "Collections", f"{base}/collections"))
     return kept

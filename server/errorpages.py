@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ErrorPage", "problem_media"]
+__all__ = ["ErrorPage"]
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,13 +29,13 @@ class ErrorPage:
         """Return body and media type."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         if _form(query.get("f"), header(scope, b"accept")) != "html":
-            return as_json(document), problem_media(scope)
+            return as_json(document), _media(scope)
         language = _language(query.get("lang"), header(scope, b"accept-language"))
         asked = {name: value for name, value in query.items() if not is_secret(name)}
         return self.pages.render_with(self.config, "exception.html", language, document, asked), HTML
 
 
-def problem_media(scope: Scope) -> str:
+def _media(scope: Scope) -> str:
     """Return the media type of a problem document.
 
     In OGC API - Processes errors are `application/json`; who asks for that alone, where it holds, gets it by that name.

@@ -7,6 +7,7 @@ __all__ = ["Execution"]
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,6 @@ from stadtgrund.errors import UsageError
 
 _BODY_S = 30
 """How long a body may take to arrive."""
-_GEOJSON = frozenset(("coordinates", "geometry", "geometries", "features"))
 
 
 class Execution:
@@ -49,52 +49,42 @@ class Execution:
             raise Unsupported(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body is {kind!r}.", remedy="Allowed: application/json.")
         name = scope["path_params"]["process"]
         metadata = self.processes.metadata(name)
-        request = await self._read(metadata, await _body(receive))
+        request = _read(metadata, await _body(receive))
+        # For a job, too: what is wrong with a reference is told at once. What is kept are the references, to be read again when it is run.
+        inputs = await self.references.resolved(metadata["inputs"], request.inputs)
         if _prefers(scope, "respond-async"):
             profile = self.profiles[identity.current().profile]
             answer = await self.jobs.create(Call(scope, profile, await profile.snapshot()), name, request)
         else:
-            output = await self.processes.run(name, request)
+            output = await self.processes.run(name, replace(request, inputs=inputs))
             answer = delivered(output.media_type, output.body)
         await answer(scope, receive, send)
 
-    async def _read(self, metadata: Mapping[str, Any], body: bytes) -> Request:
-        """Return what an execute request asks for, with the values that it refers to.
 
-        Raises
-        ------
-        UsageError, InvalidInput
-            What of it cannot be done.
-        """
-        try:
-            request = jsontext.parse(body)
-        except ValueError as error:
-            said = f"Der Inhalt der Anfrage ist kein JSON in UTF-8: {str(error)[:120]}."
-            raise UsageError(said, remedy='Erwartet wird {"inputs": {…}}.') from error
-        check_text(request, "")
-        if not isinstance(request, dict) or not isinstance(request.get("inputs"), dict):
-            raise InvalidInput("inputs", "nichts", 'ein JSON-Objekt {"inputs": {…}}')
-        if "subscriber" in request:
-            raise InvalidInput("subscriber", str(request["subscriber"]), "nichts: Rückrufe gibt es nicht, den Stand sagt /jobs/{jobID}")
-        response = request.get("response", "raw")
-        if response not in ("raw", "document"):
-            raise InvalidInput("response", str(response), "raw oder document")
-        media_type = _media_type(metadata["outputs"], request.get("outputs", {}))
-        return Request(
-            {name: await self._value(name, value) for name, value in request["inputs"].items()}, media_type, response == "document"
-        )
+def _read(metadata: Mapping[str, Any], body: bytes) -> Request:
+    """Return what an execute request asks for.
 
-    async def _value(self, name: str, value: Any) -> Any:
-        """Return an input that is given as it is, as `{"value": …}`, as `{"href": …}` or as a list of these."""
-        if isinstance(value, list):
-            return [await self._value(name, part) for part in value]
-        if not isinstance(value, dict):
-            return value
-        if "href" in value and _GEOJSON.isdisjoint(value):
-            read = await self.references.read(name, value["href"])
-            check_text(read, name)
-            return read
-        return value.get("value", value)
+    Raises
+    ------
+    UsageError, InvalidInput
+        What of it cannot be done.
+    """
+    try:
+        request = jsontext.parse(body)
+    except ValueError as error:
+        said = f"Der Inhalt der Anfrage ist kein JSON in UTF-8: {str(error)[:120]}."
+        raise UsageError(said, remedy='Erwartet wird {"inputs": {…}}.') from error
+    check_text(request, "")
+    if not isinstance(request, dict) or not isinstance(request.get("inputs", {}), dict):
+        raise InvalidInput("inputs", "nichts", 'ein JSON-Objekt {"inputs": {…}}')
+    for name in request.keys() - {"inputs", "outputs", "response"}:
+        instead = "; Rückrufe gibt es nicht, den Stand sagt /jobs/{jobID}" if name == "subscriber" else ""
+        raise InvalidInput(name, str(request[name]), f"inputs, outputs, response{instead}")
+    response = request.get("response", "raw")
+    if response not in ("raw", "document"):
+        raise InvalidInput("response", str(response), "raw oder document")
+    media_type = _media_type(metadata["outputs"], request.get("outputs", {}))
+    return Request(request.get("inputs", {}), media_type, response == "document")
 
 
 async def _body(receive: Receive) -> bytes:

@@ -6,51 +6,49 @@ __all__ = ["Runner"]
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
-from processes.workers import Answer
+from processes.workers import Answer, CheckEnded
 from server.answer import as_json
-from server.host import Profile
-from server.job_store import MOST_TRIES, JobStore, Taken
-from server.problems import problem
+from server.job_store import MOST_TRIES, Candidate, JobStore, Taken
+from server.problems import JobLost, problem
 from stadtgrund import identity
-from stadtgrund.errors import DatabaseUnavailable, StadtgrundError, TransientError
+from stadtgrund.errors import TransientError
 from stadtgrund.identity import Principal
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 2.0
 _SIGN_S = 1.0
 _KEEPING_S = 60
 """How long the end of a job is tried to be written while the database is not there."""
+_PAUSE_S = 5.0
+"""How long a job waits that could not be run for now: no place was free, the database was not there."""
+_LONGEST = timedelta(hours=1)
+"""A job is not tried any longer."""
 
 Run = Callable[[str, dict[str, Any]], Awaitable[Answer]]
 """Runs a process with the request of a job, as the current principal."""
 
 
-class _LostTwice(StadtgrundError):
-    """The server process that ran a job ended, and the next one too."""
-
-
 class Runner:
-    """Takes jobs of a profile and runs them until it is closed."""
+    """Takes jobs of a profile and runs them until it is closed; it looks for them when it is woken."""
 
-    def __init__(self, profile: Profile, store: JobStore, run: Run) -> None:
+    def __init__(self, profile: str, store: JobStore, run: Run) -> None:
         self.profile, self.store, self._run = profile, store, run
         self._woken = asyncio.Event()
+        self._served: dict[tuple[str | None, str | None], float] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to look for jobs; the second call does nothing."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._forever(), name=f"jobs {self.profile.name}")
-
     def wake(self) -> None:
-        """Look at once: there is a new job."""
+        """Look at once: there may be a job."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._forever(), name=f"jobs {self.profile}")
         self._woken.set()
 
     async def close(self) -> None:
@@ -63,23 +61,37 @@ class Runner:
 
     async def _forever(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await self._woken.wait()
+            await self._woken.wait()
+            self._woken.clear()
             try:
-                if self._woken.is_set() or await self._due():
-                    self._woken.clear()
-                    while taken := await self.store.take():
-                        await self._work(taken)
-                    await self.store.expire()
+                while await self._next():
+                    pass
+                await self.store.expire()
             except (psycopg.Error, TransientError) as error:
-                log.warning("%s: jobs could not be looked for: %s", self.profile.name, error)
+                log.warning("%s: jobs could not be looked for: %s", self.profile, error)
             except Exception:  # nobody waits for this task: whatever ended it, no job would be run any more
-                log.exception("%s: jobs could not be looked for", self.profile.name)
+                log.exception("%s: jobs could not be looked for", self.profile)
 
-    async def _due(self) -> bool:
-        async with self.profile.connection() as connection:
-            return await self.store.due(connection)
+    async def _next(self) -> bool:
+        """Run the next job; the askers have their turns, so that nobody waits behind a hundred jobs of another. False: there is none."""
+        waiting = await self.store.candidates()
+        self._served = {asker: when for asker, when in self._served.items() if asker in {(each.owner, each.origin) for each in waiting}}
+        for each in sorted(waiting, key=lambda each: self._served.get((each.owner, each.origin), 0.0)):
+            if taken := await self._take(each):
+                self._served[each.owner, each.origin] = time.monotonic()
+                await self._work(taken)
+                return True
+        return False
+
+    async def _take(self, candidate: Candidate) -> Taken | None:
+        taking = asyncio.create_task(self.store.take(candidate.job))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            with suppress(psycopg.Error, TransientError):
+                if taken := await taking:
+                    await self.store.give_back(taken)
+            raise
 
     async def _work(self, taken: Taken) -> None:
         """Run a job and keep what comes of it, unless it is dismissed meanwhile."""
@@ -92,9 +104,8 @@ class Runner:
                     return
             await self._keep(taken, running)
         except asyncio.CancelledError:
-            if not running.done():
-                with suppress(psycopg.Error, TransientError):  # else it is taken over when its lease has lapsed
-                    await self.store.give_back(taken)
+            with suppress(psycopg.Error, TransientError):  # else it is taken over when its lease has lapsed
+                await self.store.give_back(taken)
             raise
         finally:
             running.cancel()
@@ -102,8 +113,8 @@ class Runner:
 
     async def _answer(self, taken: Taken) -> tuple[str, bytes]:
         if taken.tries > MOST_TRIES:
-            raise _LostTwice("The server was ended twice while this job ran.")
-        with identity.use(Principal(taken.owner or "anonymous", self.profile.name)):
+            raise JobLost("Der Server ist zweimal ausgefallen, während dieser Auftrag lief.", remedy="Bitte der Geodatenstelle melden.")
+        with identity.use(Principal(taken.owner or "anonymous", self.profile)):
             answer = await self._run(taken.process, taken.request)
         body = answer.body.encode() if isinstance(answer.body, str) else as_json(answer.body)
         return answer.media_type, body
@@ -117,18 +128,22 @@ class Runner:
 
     async def _keep(self, taken: Taken, done: asyncio.Task[tuple[str, bytes]]) -> None:
         error = done.exception()
-        if isinstance(error, DatabaseUnavailable) and taken.tries < MOST_TRIES:
-            return  # taken again when its lease has lapsed: the database was restarted
         if error is not None and not isinstance(error, Exception):
             raise error
-        path = f"/jobs/{taken.job}/results"
+        again = isinstance(error, TransientError) and datetime.now(UTC) - taken.created < _LONGEST
         for _ in range(_KEEPING_S):
             try:
-                if error is None:
-                    await self.store.succeed(taken, *done.result())
-                else:
-                    await self.store.fail(taken, problem(error, path)[1])
+                if again:  # nothing is wrong with the job, unless it is what ended the child
+                    await self.store.give_back(taken, forgiven=not isinstance(error, CheckEnded), pause_s=_PAUSE_S)
+                    return
+                kept = (
+                    self.store.fail(taken, problem(error, f"/jobs/{taken.job}/results")[1])
+                    if error
+                    else self.store.succeed(taken, *done.result())
+                )
+                if not await kept:  # dismissed; or the profile sees less by now than when it was begun
+                    await self.store.give_back(taken)
                 return
-            except (psycopg.OperationalError, TransientError) as lost:
+            except (psycopg.Error, TransientError) as lost:
                 log.warning("job %s: its end could not be written: %s", taken.job, lost)
                 await asyncio.sleep(1)

@@ -5,7 +5,7 @@ A job is somebody's: that of a key is found by that key alone, that of nobody by
 
 from __future__ import annotations
 
-__all__ = ["Filters", "Job", "JobStore", "Taken"]
+__all__ = ["MOST_TRIES", "Asker", "Candidate", "Filters", "Job", "JobStore", "Taken", "due"]
 
 import json
 from collections.abc import AsyncIterator
@@ -27,13 +27,32 @@ LEASE_S = 15
 """After so long without a sign of life whoever runs a job is taken for dead."""
 MOST_TRIES = 2
 KEPT_H = 24
-_MOST_WAITING = 100
-_MOST_KEPT = 1000
-_MOST_BYTES = 512 << 20
-"""Jobs that wait, jobs that are kept, and bytes of their answers, for each owner; nobody is one too."""
 _SURE_MIN = 10
 """An answer is kept so long, whatever the number."""
 _PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose jobs are counted together and have their turn together: a key by its label, or the network of who has none."""
+
+    owner: str | None
+    origin: str | None
+
+    @property
+    def most_waiting(self) -> int:
+        """How many may wait."""
+        return 100 if self.owner else 20
+
+    @property
+    def most_kept(self) -> int:
+        """How many there may be in all; half of them are kept when others come."""
+        return 1000 if self.owner else 200
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of answers are kept when others come."""
+        return (512 if self.owner else 64) << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +71,22 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """The oldest job of an asker that could be run."""
+
+    job: UUID
+    owner: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A job that was taken to be run: its `turn` tells this run from another."""
 
     job: UUID
     turn: int
     tries: int
+    created: datetime
     process: str
     owner: str | None
     request: dict[str, Any]
@@ -71,63 +100,61 @@ class Filters:
     statuses: tuple[str, ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
-    min_duration: float | None = None
-    max_duration: float | None = None
+    min_duration: int | None = None
+    max_duration: int | None = None
 
 
 _COLUMNS = "job, process, status, created, started, finished, alive, media_type, problem"
+_RUNNABLE = f"(status = 'accepted' AND later <= now() OR status = 'running' AND alive < now() - interval '{LEASE_S} seconds')"
+_OF_ASKER = "owner IS NOT DISTINCT FROM %(owner)s AND origin IS NOT DISTINCT FROM %(origin)s"
+_MINE = "job = %(job)s AND status = 'running' AND turn = %(turn)s"
+_SEEN = "job = %(job)s AND (owner IS NULL OR owner = %(owner)s)"
 _STATEMENTS = {
     "add": f"""
-        INSERT INTO {{jobs}} (owner, process, request)
-        SELECT %(owner)s, %(process)s, %(request)s
-        WHERE (SELECT count(*) FROM {{jobs}} WHERE owner IS NOT DISTINCT FROM %(owner)s AND status = 'accepted') < {_MOST_WAITING}
-          AND (SELECT count(*) FROM {{jobs}} WHERE owner IS NOT DISTINCT FROM %(owner)s) < {_MOST_KEPT}
+        INSERT INTO {{jobs}} (owner, origin, process, request)
+        SELECT %(owner)s, %(origin)s, %(process)s, %(request)s
+        WHERE (SELECT count(*) FROM {{jobs}} WHERE {_OF_ASKER} AND status = 'accepted') < %(waiting)s
+          AND (SELECT count(*) FROM {{jobs}} WHERE {_OF_ASKER}) < %(kept)s
         RETURNING {_COLUMNS}""",
-    # The oldest of an owner's go first; the last answers stay in any case, for him who is just about to fetch one.
+    # The oldest go first; the last ones stay in any case, for him who is just about to fetch one. Rows that somebody else holds are left
+    # to him: who waits here while he holds others could be in the way of a withdrawal.
     "evict": f"""
         DELETE FROM {{jobs}} WHERE job IN (
             SELECT job FROM {{jobs}} WHERE job IN (
                 SELECT job FROM (
                     SELECT job, finished, row_number() OVER newest AS place, sum(octet_length(answer)) OVER newest AS bytes
-                    FROM {{jobs}} WHERE owner IS NOT DISTINCT FROM %(owner)s AND finished IS NOT NULL
+                    FROM {{jobs}} WHERE {_OF_ASKER} AND finished IS NOT NULL
                     WINDOW newest AS (ORDER BY finished DESC, job)
                 ) AS own
-                WHERE finished < now() - interval '{_SURE_MIN} minutes' AND (place > {_MOST_KEPT // 2} OR bytes > {_MOST_BYTES})
+                WHERE finished < now() - interval '{_SURE_MIN} minutes' AND (place > %(kept)s / 2 OR bytes > %(bytes)s)
             ) FOR UPDATE SKIP LOCKED
         )""",
-    # Rows that somebody else holds are left to him: who waits here while he holds others could be in the way of a withdrawal.
     "expire": f"""
         DELETE FROM {{jobs}} WHERE job IN (
             SELECT job FROM {{jobs}} WHERE finished < now() - interval '{KEPT_H} hours' FOR UPDATE SKIP LOCKED
         )""",
-    # Read through the connections that only read: what waits longer than its own server process would let it, or ran in one that is gone.
-    "due": f"""
-        SELECT EXISTS (
-            SELECT FROM {{jobs}}
-            WHERE status = 'accepted' AND created < now() - interval '2 seconds'
-               OR status = 'running' AND alive < now() - interval '{LEASE_S} seconds'
-               OR finished < now() - interval '{KEPT_H} hours'
-        )""",
-    # The owners in turn, so that nobody waits behind a hundred jobs of another.
+    "candidates": f"""
+        SELECT job, owner, origin FROM (
+            SELECT DISTINCT ON (owner, origin) job, owner, origin, created FROM {{jobs}}
+            WHERE status IN ('accepted', 'running') AND {_RUNNABLE}
+            ORDER BY owner, origin, created
+        ) AS oldest ORDER BY created""",
     "take": f"""
-        UPDATE {{jobs}} SET status = 'running', started = coalesce(started, now()), alive = now(), tries = tries + 1, turn = turn + 1
-        WHERE job = (
-            SELECT job FROM {{jobs}} AS waiting
-            WHERE status = 'accepted' OR status = 'running' AND alive < now() - interval '{LEASE_S} seconds'
-            ORDER BY (SELECT max(started) FROM {{jobs}} AS own WHERE own.owner IS NOT DISTINCT FROM waiting.owner) NULLS FIRST, created
-            LIMIT 1 FOR UPDATE SKIP LOCKED
-        )
-        RETURNING job, turn, tries, process, owner, request""",
-    "sign": "UPDATE {jobs} SET alive = now() WHERE job = %(job)s AND status = 'running' AND turn = %(turn)s RETURNING job",
-    "give_back": """
-        UPDATE {jobs} SET status = 'accepted', tries = tries - 1
-        WHERE job = %(job)s AND status = 'running' AND turn = %(turn)s""",
-    "end": """
-        UPDATE {jobs} SET status = %(status)s, finished = now(), alive = now(), request = NULL, media_type = %(media_type)s,
+        UPDATE {{jobs}} SET status = 'running', started = now(), alive = now(), tries = tries + 1, turn = turn + 1, epoch = {{epoch}}(false)
+        WHERE job = (SELECT job FROM {{jobs}} WHERE job = %(job)s AND {_RUNNABLE} FOR UPDATE SKIP LOCKED)
+        RETURNING job, turn, tries, created, process, owner, request""",
+    "sign": f"UPDATE {{jobs}} SET alive = now() WHERE {_MINE} RETURNING job",
+    "give_back": f"""
+        UPDATE {{jobs}} SET status = 'accepted', started = NULL, tries = tries - %(forgiven)s,
+            later = now() + %(pause)s * interval '1 second'
+        WHERE {_MINE}""",
+    # The epoch is locked before the row, as where it ends: the other way round one could wait for the other.
+    "end": f"""
+        UPDATE {{jobs}} SET status = %(status)s, finished = now(), alive = now(), request = NULL, media_type = %(media_type)s,
             answer = %(answer)s, problem = %(problem)s
-        WHERE job = %(job)s AND status = 'running' AND turn = %(turn)s""",
-    "get": f"SELECT {_COLUMNS} FROM {{jobs}} WHERE job = %(job)s AND (owner IS NULL OR owner = %(owner)s)",
-    "answer": "SELECT media_type, answer FROM {jobs} WHERE job = %(job)s AND (owner IS NULL OR owner = %(owner)s)",
+        WHERE {_MINE} AND epoch = {{epoch}}(true) RETURNING job""",
+    "get": f"SELECT {_COLUMNS} FROM {{jobs}} WHERE {_SEEN}",
+    "answer": f"SELECT media_type, answer FROM {{jobs}} WHERE {_SEEN}",
     "list": f"""
         SELECT {_COLUMNS} FROM {{jobs}}
         WHERE owner IS NOT DISTINCT FROM %(owner)s
@@ -138,70 +165,81 @@ _STATEMENTS = {
           AND (%(min_duration)s::float8 IS NULL OR extract(epoch FROM coalesce(finished, now()) - started) >= %(min_duration)s)
           AND (%(max_duration)s::float8 IS NULL OR extract(epoch FROM coalesce(finished, now()) - started) <= %(max_duration)s)
         ORDER BY created DESC, job LIMIT %(limit)s OFFSET %(offset)s""",
-    "dismiss": f"DELETE FROM {{jobs}} WHERE job = %(job)s AND (owner IS NULL OR owner = %(owner)s) RETURNING {_COLUMNS}",
+    "dismiss": f"DELETE FROM {{jobs}} WHERE {_SEEN} RETURNING {_COLUMNS}",
 }
+
+
+async def due(connection: psycopg.AsyncConnection[Any]) -> list[str]:
+    """Return the profiles that have work for a server process that did not take the job itself; `connection` may be of any profile."""
+    asked = (f"{LEASE_S} seconds", f"{KEPT_H} hours")
+    rows = await (await connection.execute("SELECT sg.jobs_due(%s::interval, %s::interval)", asked)).fetchall()
+    return [row[0] for row in rows]
 
 
 class JobStore:
     """Statements over the jobs of a profile.
 
-    Each raises Busy when no connection comes free, DatabaseUnavailable or psycopg.Error when the database does not answer.
+    Each raises DatabaseUnavailable when no connection comes free, or psycopg.Error when the database does not answer.
     """
 
     def __init__(self, profile: str, pool: Pool) -> None:
         self._pool = pool
         self._opened = False
-        view = sql.Identifier(f"p_{profile}", "sg_job")
-        self._sql = {name: sql.SQL(text).format(jobs=view) for name, text in _STATEMENTS.items()}
+        names = {"jobs": sql.Identifier(f"p_{profile}", "sg_job"), "epoch": sql.Identifier(f"p_{profile}", "sg_job_epoch")}
+        self._sql = {name: sql.SQL(text).format(**names) for name, text in _STATEMENTS.items()}
 
-    async def add(self, owner: str | None, process: str, request: dict[str, Any]) -> Job:
+    async def add(self, asker: Asker, process: str, request: dict[str, Any]) -> Job:
         """Put a job into the queue.
 
         Raises
         ------
         Busy
-            The owner has too many already.
+            The asker has too many already.
         """
+        mine = {"owner": asker.owner, "origin": asker.origin, "kept": asker.most_kept}
         async with self._cursor(Job) as cursor:
-            await cursor.execute(self._sql["evict"], {"owner": owner})
-            asked = {"owner": owner, "process": process, "request": json.dumps(request)}
+            await cursor.execute(self._sql["evict"], {**mine, "bytes": asker.most_bytes})
+            asked = {**mine, "waiting": asker.most_waiting, "process": process, "request": json.dumps(request)}
             job: Job | None = await (await cursor.execute(self._sql["add"], asked)).fetchone()
             if job is not None:
                 return job
-        raise Busy(f"More than {_MOST_WAITING} jobs wait, or more than {_MOST_KEPT} are kept.")
+        raise Busy(f"{asker.most_waiting} jobs wait, or there are {asker.most_kept}.")
 
-    async def due(self, connection: psycopg.AsyncConnection[Any]) -> bool:
-        """Say whether there is work for a server process that did not take the job itself; `connection` may only read."""
-        row = await (await connection.execute(self._sql["due"])).fetchone()
-        return bool(row and row[0])
+    async def candidates(self) -> list[Candidate]:
+        """Return a job an asker that waits, or whose server process is gone: each one's oldest, the oldest of all first."""
+        async with self._cursor(Candidate) as cursor:
+            return await (await cursor.execute(self._sql["candidates"])).fetchall()
 
-    async def take(self) -> Taken | None:
-        """Take a job that waits, or whose server process is gone: the oldest of the owner who has waited longest for his turn."""
+    async def take(self, job: UUID) -> Taken | None:
+        """Take a job, unless another one has just done so."""
         async with self._cursor(Taken) as cursor:
-            return await (await cursor.execute(self._sql["take"])).fetchone()
+            taken: Taken | None = await (await cursor.execute(self._sql["take"], {"job": job})).fetchone()
+            return taken
 
     async def sign(self, taken: Taken) -> bool:
         """Say that it is still being run; return whether it is wanted."""
         async with self._cursor() as cursor:
             return await (await cursor.execute(self._sql["sign"], {"job": taken.job, "turn": taken.turn})).fetchone() is not None
 
-    async def give_back(self, taken: Taken) -> None:
-        """Let another one run it, as if it had not been taken."""
+    async def give_back(self, taken: Taken, *, forgiven: bool = True, pause_s: float = 0) -> None:
+        """Let it be run again, in `pause_s` seconds at the earliest; `forgiven`: as if it had not been taken."""
+        values = {"job": taken.job, "turn": taken.turn, "forgiven": int(forgiven), "pause": pause_s}
         async with self._cursor() as cursor:
-            await cursor.execute(self._sql["give_back"], {"job": taken.job, "turn": taken.turn})
+            await cursor.execute(self._sql["give_back"], values)
 
-    async def succeed(self, taken: Taken, media_type: str, answer: bytes) -> None:
-        """Keep the answer, where it is still wanted."""
-        await self._end(taken, "successful", media_type, answer, None)
+    async def succeed(self, taken: Taken, media_type: str, answer: bytes) -> bool:
+        """Keep the answer; return whether it is still wanted, and of what the profile still sees."""
+        return await self._end(taken, "successful", media_type, answer, None)
 
-    async def fail(self, taken: Taken, problem: dict[str, Any]) -> None:
-        """Keep why there is none."""
-        await self._end(taken, "failed", None, None, problem)
+    async def fail(self, taken: Taken, problem: dict[str, Any]) -> bool:
+        """Keep why there is none; return as `succeed`."""
+        return await self._end(taken, "failed", None, None, problem)
 
-    async def _end(self, taken: Taken, status: str, media_type: str | None, answer: bytes | None, problem: dict[str, Any] | None) -> None:
+    async def _end(self, taken: Taken, status: str, media_type: str | None, answer: bytes | None, problem: dict[str, Any] | None) -> bool:
         values = {"job": taken.job, "turn": taken.turn, "status": status, "media_type": media_type, "answer": answer}
         async with self._cursor() as cursor:
-            await cursor.execute(self._sql["end"], {**values, "problem": json.dumps(problem) if problem else None})
+            done = await cursor.execute(self._sql["end"], {**values, "problem": json.dumps(problem) if problem else None})
+            return await done.fetchone() is not None
 
     async def expire(self) -> None:
         """Remove what ended a day ago."""
@@ -210,8 +248,7 @@ class JobStore:
 
     async def get(self, job: UUID, owner: str | None) -> Job | None:
         """Return a job, where `owner` may see it."""
-        async with self._cursor(Job) as cursor:
-            return await (await cursor.execute(self._sql["get"], {"job": job, "owner": owner})).fetchone()
+        return await self._one("get", job, owner)
 
     async def answer(self, job: UUID, owner: str | None) -> tuple[str, bytes] | None:
         """Return media type and body of a successful job, where `owner` may see it."""
@@ -234,8 +271,12 @@ class JobStore:
 
     async def dismiss(self, job: UUID, owner: str | None) -> Job | None:
         """Remove a job with its answer and return what it was; who runs it stops at the next sign of life."""
+        return await self._one("dismiss", job, owner)
+
+    async def _one(self, statement: str, job: UUID, owner: str | None) -> Job | None:
         async with self._cursor(Job) as cursor:
-            return await (await cursor.execute(self._sql["dismiss"], {"job": job, "owner": owner})).fetchone()
+            found: Job | None = await (await cursor.execute(self._sql[statement], {"job": job, "owner": owner})).fetchone()
+            return found
 
     async def close(self) -> None:
         """Close the pool."""

@@ -5,33 +5,42 @@ from __future__ import annotations
 __all__ = ["JobDoor", "Jobs"]
 
 import asyncio
-import math
+import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
+
+import psycopg
 
 from processes.workers import Answer as Output
 from server.answer import Answer, Receive, Scope, Send, as_json, rfc3339
 from server.auth import ANONYMOUS
 from server.caching import NO_STORE
 from server.call import Call, Endpoint
-from server.errorpages import problem_media
+from server.forwarded import Forwarding, shortened
 from server.host import Profile
 from server.job_runner import Runner
-from server.job_store import Filters, Job, JobStore
-from server.negotiation import MEDIA
+from server.job_store import Asker, Filters, Job, JobStore, due
+from server.negotiation import MEDIA, choose_format
 from server.outputs import delivered
 from server.pages import HTML, Pages
 from server.params import page_offset, page_size
-from server.problems import MethodNotAllowed, NoSuchJob, ResultNotReady, refused
-from server.processes import Processes, Request, own_links
+from server.problems import MethodNotAllowed, NoSuchJob, ResultNotReady, StoredProblem, refused
+from server.processes import Processes, Request, next_link, own_links
+from server.references import References
 from stadtgrund import identity
+from stadtgrund.errors import TransientError
 from stadtgrund.query.interval import Interval
 
+log = logging.getLogger(__name__)
+
+_LOOK_S = 2.0
 _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
 STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
+_LISTS = ("type", "processID", "status")
 _FILTERS = ("type", "processID", "status", "datetime", "minDuration", "maxDuration")
 _AGAIN_S = 2
 _MESSAGES = {
@@ -46,35 +55,63 @@ class Jobs:
     """The handlers of jobs, and what runs them: of each profile for itself."""
 
     def __init__(
-        self, pages: Pages, processes: Processes, stores: Mapping[str, JobStore], profiles: Mapping[str, Profile], *, listed: bool = False
+        self,
+        pages: Pages,
+        processes: Processes,
+        references: References,
+        stores: Mapping[str, JobStore],
+        looking: Profile,
+        forwarding: Forwarding,
+        *,
+        listed: bool = False,
     ) -> None:
-        """`listed`: those of nobody are listed to everybody who has no key."""
-        self.pages, self.processes, self._stores, self._listed = pages, processes, stores, listed
-        self._runners = {name: Runner(profile, stores[name], self._run) for name, profile in profiles.items()}
+        """`looking`: through whose connections to look for jobs of any profile; `listed`: those of nobody are listed to who has no key."""
+        self.pages, self.processes, self.references, self._stores, self._listed = pages, processes, references, stores, listed
+        self._looking, self._forwarding = looking, forwarding
+        self._runners = {name: Runner(name, store, self._run) for name, store in stores.items()}
+        self._task: asyncio.Task[None] | None = None
 
-    def start(self, profile: str) -> None:
-        """Begin to run the jobs of a profile."""
-        self._runners[profile].start()
+    def start(self) -> None:
+        """Begin to look for jobs that nobody runs."""
+        self._task = asyncio.create_task(self._look(), name="jobs")
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._looking.start()
+                async with self._looking.connection() as connection:
+                    profiles = await due(connection)
+            except (psycopg.Error, TransientError) as error:
+                log.warning("jobs could not be looked for: %s", error)
+                continue
+            except Exception:  # nobody waits for this task: whatever ended it, what another process left would never be run
+                log.exception("jobs could not be looked for")
+                continue
+            for profile in profiles:
+                if profile in self._runners:
+                    self._runners[profile].wake()
 
     async def create(self, call: Call, process: str, request: Request) -> Answer:
         """Make a job of a request: 201, with the address that tells how far it is."""
-        job = await self._store(call).add(_owner(), process, asdict(request))
+        call.only("f", "lang")
+        said = ("content-language", call.language)
+        job = await self._store(call).add(self._asker(call), process, asdict(request))
         self._runners[call.profile.name].wake()
-        headers = (NO_STORE, ("location", f"{call.base_url}/jobs/{job.job}"), ("preference-applied", "respond-async"))
+        headers = (NO_STORE, said, ("location", f"{call.base_url}/jobs/{job.job}"), ("preference-applied", "respond-async"))
         return Answer(201, as_json(_status(job, call)), MEDIA["json"], headers)
 
     async def listed(self, call: Call) -> Answer:
         """`/jobs`: those of the caller's key, the newest first. Without a key there are none: who made them cannot be told."""
+        call = _merged(call)
         call.only("f", "lang", "limit", "offset", *_FILTERS)
         limit, offset, filters = page_size(call.query), page_offset(call.query), _filters(call, tuple(self.processes.offered))
         owner = _owner()
         hidden = owner is None and not self._listed
         found = [] if hidden else await self._store(call).list(owner, filters, limit + 1, offset)
-        links = own_links(f"{call.base_url}/jobs", call)
+        links = own_links(f"{call.base_url}/jobs", call, "limit", "offset", *_FILTERS)
         if len(found) > limit:
-            asked = urlencode({**call.query, "limit": limit, "offset": offset + limit})
-            title = "Nächste Seite" if call.language == "de" else "Next page"
-            links.append({"rel": "next", "type": MEDIA["json"], "title": title, "href": f"{call.base_url}/jobs?{asked}"})
+            links.append(next_link(f"{call.base_url}/jobs", call, limit, offset))
         document = {"jobs": [_status(job, call) for job in found[:limit]], "links": links}
         return await self._shown(call, "jobs/index.html", {**document, "hidden": hidden} if self._is_page(call) else document)
 
@@ -90,7 +127,12 @@ class Jobs:
         call.only("f", "lang")
         job = await self._job(call)
         if job.problem is not None:
-            return Answer(job.problem["status"], as_json(job.problem), problem_media(call.scope), (NO_STORE,))
+            raise StoredProblem(job.problem)
+        if job.media_type is not None:
+            # What Accept says is not asked, as of who waits: the request said which form it is to have.
+            choose_format(call.query.get("f"), None, (("html" if job.media_type == MEDIA["html"] else "json", job.media_type),))
+            if call.head:
+                return Answer(200, None, job.media_type, (NO_STORE,))
         kept = await self._store(call).answer(job.job, _owner())
         if kept is None:
             if job.finished:  # dismissed in this very moment
@@ -100,10 +142,12 @@ class Jobs:
 
     async def dismiss(self, call: Call) -> Answer:
         """`DELETE /jobs/{job}`: ends it, and removes it with its result."""
+        call.only("f", "lang")
+        said = ("content-language", call.language)
         job = await self._store(call).dismiss(_named(call), _owner())
         if job is None:
             raise _none(call.places["job"])
-        return Answer(200, as_json(_status(job, call, dismissed=True)), MEDIA["json"], (NO_STORE,))
+        return Answer(200, as_json(_status(job, call, dismissed=True)), MEDIA["json"], (NO_STORE, said))
 
     def links(self, call: Call) -> list[dict[str, str]]:
         """Return what the landing page links."""
@@ -112,10 +156,13 @@ class Jobs:
 
     async def close(self) -> None:
         """End; what is being run is given back."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
         await asyncio.gather(*(runner.close() for runner in self._runners.values()))
 
     def _store(self, call: Call) -> JobStore:
-        self.start(call.profile.name)
         return self._stores[call.profile.name]
 
     async def _job(self, call: Call) -> Job:
@@ -125,7 +172,13 @@ class Jobs:
         return job
 
     async def _run(self, process: str, request: Mapping[str, Any]) -> Output:
-        return await self.processes.run(process, Request(**request), waiting=False)
+        asked = Request.of(request)
+        inputs = await self.references.resolved(self.processes.metadata(process)["inputs"], asked.inputs)
+        return await self.processes.run(process, replace(asked, inputs=inputs), waiting=False)
+
+    def _asker(self, call: Call) -> Asker:
+        owner = _owner()
+        return Asker(owner, None if owner else shortened(self._forwarding.client(call.scope)))
 
     def _is_page(self, call: Call) -> bool:
         return call.format(("json", MEDIA["json"]), ("html", MEDIA["html"])) == "html"
@@ -206,6 +259,17 @@ def _status(job: Job, call: Call, *, dismissed: bool = False) -> dict[str, Any]:
     return {**document, "links": [] if dismissed else links}
 
 
+def _merged(call: Call) -> Call:
+    """Return the call with each list that is given by repeating its parameter, as the standard has it, as one text with commas."""
+    pairs = parse_qsl(call.scope["query_string"].decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    lists = {name: ",".join(value for given, value in pairs if given == name) for name in _LISTS}
+    rest = [(name, value) for name, value in pairs if name not in _LISTS]
+    query = urlencode(
+        [*rest, *((name, lists[name]) for name in dict.fromkeys(name for name, _ in pairs) if name in lists)], encoding="latin-1"
+    )
+    return Call({**call.scope, "query_string": query.encode()}, call.profile, call.snapshot)
+
+
 def _filters(call: Call, processes: tuple[str, ...]) -> Filters:
     query = call.query
     interval = Interval.parse(query["datetime"]) if "datetime" in query else Interval(None, None)
@@ -231,14 +295,10 @@ def _chosen(call: Call, name: str, known: tuple[str, ...]) -> tuple[str, ...] | 
     return values
 
 
-def _seconds(call: Call, name: str) -> float | None:
+def _seconds(call: Call, name: str) -> int | None:
     if name not in call.query:
         return None
-    allowed = "seconds, a number from 0"
-    try:
-        value = float(call.query[name])
-    except ValueError:
-        raise refused(name, call.query[name], allowed) from None
-    if not (math.isfinite(value) and value >= 0):
-        raise refused(name, call.query[name], allowed)
-    return value
+    text = call.query[name]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise refused(name, text, "seconds, a whole number from 0")
+    return int(text)

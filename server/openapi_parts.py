@@ -228,6 +228,8 @@ RESPONSES: Json = {
     "Unauthorized": _problem("A key was sent and is not valid."),
     "NotFound": _problem("There is no such thing, or not for this caller."),
     "NotAcceptable": _problem("No representation in a media type that was asked for."),
+    "TooSlow": _problem("The body did not arrive in time."),
+    "UnsupportedMediaType": _problem("The body is of a media type that is not read here."),
     "TooLarge": _problem("The answer is over the limit; ask for less."),
     "ServerError": _problem("The server could not answer."),
     "Unavailable": _problem("The database is not reachable or took too long; the same request may succeed later."),

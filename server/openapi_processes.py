@@ -15,7 +15,7 @@ from server.params import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
-_NUMBER: Json = {"type": "number", "minimum": 0}
+_SECONDS: Json = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
 _LINKS: Json = {"type": "array", "items": {"$ref": "#/components/schemas/link"}}
 _SUMMARY: Json = {
     "type": "object",
@@ -47,6 +47,8 @@ _STATUS: Json = {
         "links": _LINKS,
     },
 }
+_REFERENCE: Json = {"type": "object", "required": ["href"], "properties": {"href": _TEXT}}
+_QUALIFIED: Json = {"type": "object", "required": ["value"], "properties": {"value": {}}}
 _FAULTS = {"400": "BadRequest", "401": "Unauthorized", "404": "NotFound", "500": "ServerError", "503": "Unavailable"}
 
 
@@ -54,7 +56,10 @@ def process_paths(offered: Mapping[str, Json]) -> Json:
     """Return the paths for processes with these descriptions, and for jobs."""
     process = _in_path("processID", "Id of a process.", {"type": "string", "enum": list(offered)})
     job = _in_path("jobId", "Id of a job.", _TEXT)
-    page = [_asked("limit", f"Entries a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.", _LIMIT)]
+    page = [
+        _asked("limit", f"Entries a page; more than {MAX_LIMIT} counts as {MAX_LIMIT}.", _LIMIT),
+        _asked("offset", "Entries to skip.", {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}),
+    ]
     listed = {"type": "object", "required": ["processes", "links"], "properties": {"processes": _list_of(_SUMMARY), "links": _LINKS}}
     whole = {**_SUMMARY, "properties": {**_SUMMARY["properties"], "inputs": {"type": "object"}, "outputs": {"type": "object"}}}
     jobs = {"type": "object", "required": ["jobs", "links"], "properties": {"jobs": _list_of(_STATUS), "links": _LINKS}}
@@ -74,7 +79,7 @@ def process_paths(offered: Mapping[str, Json]) -> Json:
         "/jobs/{jobId}/results": {
             "get": {
                 **_operation("getResult", "The result of a job", [job], None),
-                "responses": {"200": {"description": "OK", "content": result}, **_faults()},
+                "responses": {"200": {"description": "OK", "content": result}, **_faults(("406", "NotAcceptable"), ("413", "TooLarge"))},
             }
         },
     }
@@ -92,7 +97,7 @@ def _operation(operation_id: str, summary: str, asked: Sequence[Json], schema: J
         "parameters": [*asked, *named("f", "lang")],
         "responses": {
             "200": {"description": "OK", "content": content},
-            "304": {"$ref": "#/components/responses/NotModified"},
+            **({"304": {"$ref": "#/components/responses/NotModified"}} if operation_id.startswith("getProcess") else {}),
             **_faults(("406", "NotAcceptable")),
         },
     }
@@ -128,7 +133,7 @@ def _execute(offered: Mapping[str, Json], process: Json, result: Json) -> Json:
                 "headers": {"Location": location},
                 "content": {MEDIA["json"]: {"schema": _STATUS}},
             },
-            **_faults(("413", "TooLarge")),
+            **_faults(("408", "TooSlow"), ("413", "TooLarge"), ("415", "UnsupportedMediaType")),
         },
     }
 
@@ -136,10 +141,12 @@ def _execute(offered: Mapping[str, Json], process: Json, result: Json) -> Json:
 def _request(metadata: Json) -> Json:
     """Return the schema of an execute request to one process."""
     # OpenAPI 3.0 does not know the keywords for what a text holds.
-    inputs = {name: _without(value["schema"], "contentMediaType", "contentEncoding") for name, value in metadata["inputs"].items()}
+    inputs = {
+        name: {"anyOf": [_without(value["schema"], "contentMediaType", "contentEncoding"), _REFERENCE, _QUALIFIED]}
+        for name, value in metadata["inputs"].items()
+    }
     return {
         "type": "object",
-        "required": ["inputs"],
         "properties": {
             "inputs": {"type": "object", "properties": inputs},
             "outputs": {"type": "object"},
@@ -154,13 +161,12 @@ def _without(schema: Json, *keys: str) -> Json:
 
 def _filters(offered: Mapping[str, Json]) -> list[Json]:
     return [
-        _asked("offset", "Jobs to skip.", {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}),
         _asked("type", "Kind of job.", _list_of({"type": "string", "enum": ["process"]})),
         _asked("processID", "Jobs of these processes.", _list_of({"type": "string", "enum": list(offered)})),
         _asked("status", "Jobs in one of these states.", _list_of({"type": "string", "enum": list(STATUSES)})),
         _asked("datetime", "Jobs that were made at this time: an instant, a date or an interval.", _TEXT),
-        _asked("minDuration", "Jobs that have run for so many seconds.", _NUMBER),
-        _asked("maxDuration", "Jobs that have run for so many seconds at most.", _NUMBER),
+        _asked("minDuration", "Jobs that have run for so many seconds.", _SECONDS),
+        _asked("maxDuration", "Jobs that have run for so many seconds at most.", _SECONDS),
     ]
 
 
@@ -177,7 +183,7 @@ def _asked(name: str, description: str, schema: Json) -> Json:
         "description": description,
         "schema": {**schema, **more},
         "style": "form",
-        "explode": False,
+        "explode": schema.get("type") == "array",
     }
 
 

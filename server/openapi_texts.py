@@ -49,7 +49,7 @@ GERMAN: dict[str, str] = {
     "Jobs that were made at this time: an instant, a date or an interval.": (
         "Aufträge, die zu dieser Zeit angelegt wurden: ein Zeitpunkt, ein Tag oder ein Zeitraum."
     ),
-    "Jobs to skip.": "Aufträge, die übersprungen werden.",
+    "Entries to skip.": "Einträge, die übersprungen werden.",
     "Kind of job.": "Art des Auftrags.",
     "What the process gives.": "Was der Prozess gibt.",
     "respond-async makes a job: the answer is 201 with its address.": (
@@ -116,6 +116,8 @@ GERMAN: dict[str, str] = {
     ),
     "Nothing lies in this tile.": "In dieser Kachel liegt nichts.",
     "The answer is over the limit; ask for less.": "Die Antwort ist über der Grenze; fragen Sie nach weniger.",
+    "The body did not arrive in time.": "Der Inhalt kam nicht rechtzeitig an.",
+    "The body is of a media type that is not read here.": "Der Inhalt hat einen Medientyp, der hier nicht gelesen wird.",
     "The client has the current answer.": "Der Client hat die aktuelle Antwort.",
     "The database is not reachable or took too long; the same request may succeed later.": (
         "Die Datenbank ist nicht erreichbar oder brauchte zu lange; dieselbe Anfrage kann später gelingen."

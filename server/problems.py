@@ -8,12 +8,14 @@ from __future__ import annotations
 __all__ = [
     "KNOWN",
     "FileMissing",
+    "JobLost",
     "MethodNotAllowed",
     "NoSuchJob",
     "NoSuchProcess",
     "NotSatisfiable",
     "ResultNotReady",
     "Row",
+    "StoredProblem",
     "Unsupported",
     "is_secret",
     "problem",
@@ -31,6 +33,7 @@ import psycopg
 import psycopg_pool
 from psycopg import errors as pg
 
+from processes.workers import CheckTooLong
 from stadtgrund.errors import (
     DatabaseUnavailable,
     InvalidCursor,
@@ -79,6 +82,10 @@ class FileMissing(StadtgrundError):
     retry_after_s = 3600
 
 
+class JobLost(StadtgrundError):
+    """A job that ended the server process that ran it, twice."""
+
+
 _EXCEPTIONS = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 
 
@@ -104,6 +111,14 @@ class ResultNotReady(_OfProcesses):
     """A job that has not ended yet."""
 
     problem_type = f"{_EXCEPTIONS}/result-not-ready"
+
+
+class StoredProblem(StadtgrundError):
+    """Why a job failed: the problem document that was kept with it, answered as it would have been to who waited."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        super().__init__(str(document["detail"]))
 
 
 _SECRET = re.compile(r"key|token|auth|secret|passw|credential", re.IGNORECASE)
@@ -148,6 +163,8 @@ TABLE: tuple[tuple[type[Exception], Row], ...] = (
     (StatementTimeout, Row(HTTPStatus.SERVICE_UNAVAILABLE, _TIMEOUT)),
     (FileMissing, Row(HTTPStatus.SERVICE_UNAVAILABLE, _NO_FILE)),
     (DatabaseUnavailable, Row(HTTPStatus.SERVICE_UNAVAILABLE, _DOWN)),
+    (CheckTooLong, Row(HTTPStatus.SERVICE_UNAVAILABLE)),
+    (JobLost, Row(HTTPStatus.INTERNAL_SERVER_ERROR)),
     (TransientError, Row(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy. The same request may succeed in a few seconds.")),
     # What PostgreSQL refuses although we checked the input: it is the input's fault, not ours.
     (pg.QueryCanceled, Row(HTTPStatus.SERVICE_UNAVAILABLE, _TIMEOUT)),
@@ -179,7 +196,17 @@ def row_of(error: Exception) -> Row:
     """Return the row of the table for `error`."""
     if isinstance(error, Unsupported):
         return Row(error.status)
+    if isinstance(error, StoredProblem):
+        return Row(HTTPStatus(error.document["status"]))
     return next((row for kind, row in TABLE if isinstance(error, kind)), FAULT)
+
+
+def _type_of(error: Exception, path: str) -> str:
+    """Return the type of a problem; only OGC API - Processes names some."""
+    if isinstance(error, _OfProcesses):
+        return error.problem_type
+    of_processes = path.startswith(("/processes/", "/jobs/"))
+    return "InvalidParameterValue" if of_processes and isinstance(error, InvalidParameter) else "about:blank"
 
 
 def problem(error: Exception, path: str, request_id: str | None = None) -> tuple[int, dict[str, Any], tuple[tuple[str, str], ...]]:
@@ -188,11 +215,11 @@ def problem(error: Exception, path: str, request_id: str | None = None) -> tuple
     `path` is the path of the request without its query, so that no value is repeated; `request_id` is that of `X-Request-Id`.
     """
     row = row_of(error)
-    if row.status >= 500:
+    if row.status >= 500 and not isinstance(error, StoredProblem):
         log.error("%s: %s: %s [%s]", path, type(error).__name__, error, request_id, exc_info=row.status == 500)
     detail = row.detail or str(error)
     document: dict[str, Any] = {
-        "type": error.problem_type if isinstance(error, _OfProcesses) else "about:blank",
+        "type": _type_of(error, path),
         "title": row.status.phrase,
         "status": int(row.status),
         "detail": detail,
@@ -200,6 +227,8 @@ def problem(error: Exception, path: str, request_id: str | None = None) -> tuple
     }
     if request_id:
         document["requestId"] = request_id
+    if isinstance(error, StoredProblem):
+        document = {**error.document, "instance": path, **({"requestId": request_id} if request_id else {})}
     headers: list[tuple[str, str]] = [("cache-control", "no-store")]
     if isinstance(error, InvalidParameter):
         document["parameter"] = error.name

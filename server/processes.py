@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Processes", "Request", "media_types", "own_links"]
+__all__ = ["Processes", "Request", "media_types", "next_link", "own_links"]
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import urlencode
 
 from processes import construction_overlay, echo, rules
 from processes.project import InvalidInput
@@ -19,7 +20,7 @@ from server.answer import Answer
 from server.call import Call
 from server.documents import Documents
 from server.negotiation import MEDIA
-from server.params import page_size
+from server.params import page_offset, page_size
 from server.problems import NoSuchProcess
 from stadtgrund import identity
 from stadtgrund.settings import Settings
@@ -33,13 +34,18 @@ _JOB_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be run: input values by name, none of them a reference any more; the media type of the output, None = as the inputs say;
-    whether the answer is to be a document of all outputs. It is kept as JSON with a job.
+    """What is to be run: inputs by name, values or references; the media type of the output, None = as the inputs say; whether the answer
+    is to be a document of all outputs. It is kept as JSON with a job.
     """
 
     inputs: dict[str, Any]
     media_type: str | None = None
     document: bool = False
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Request:
+        """Return what was kept with a job, perhaps by another version of this program."""
+        return cls(**{field.name: kept[field.name] for field in fields(cls) if field.name in kept})
 
 
 class Processes:
@@ -56,15 +62,20 @@ class Processes:
         self._workers = Workers(environment=settings.environment())
 
     async def processes(self, call: Call) -> Answer:
-        """`/processes`: the list, with summaries; all fit a page of any `limit` but the smallest."""
-        limit = page_size(call.query)
+        """`/processes`: the list, with summaries."""
+        limit, offset = page_size(call.query), page_offset(call.query)
 
         async def make() -> Any:
-            listed = [self._description(name, call) for name in self.offered][:limit]
+            names = list(self.offered)
+            listed = [self._description(name, call) for name in names[offset : offset + limit]]
             summaries = [{key: value for key, value in whole.items() if key not in ("inputs", "outputs", "example")} for whole in listed]
-            return {"processes": summaries, "links": own_links(f"{call.base_url}/processes", call)}
+            links = own_links(f"{call.base_url}/processes", call, *more)
+            if offset + limit < len(names):
+                links.append(next_link(f"{call.base_url}/processes", call, limit, offset))
+            return {"processes": summaries, "links": links}
 
-        return await self.documents.answer(call, "processes", "processes/index.html", make, digest=call.snapshot.digest, more=("limit",))
+        more = ("limit", "offset")
+        return await self.documents.answer(call, "processes", "processes/index.html", make, digest=call.snapshot.digest, more=more)
 
     async def process(self, call: Call) -> Answer:
         """`/processes/{process}`: what it takes and gives."""
@@ -94,7 +105,7 @@ class Processes:
         return self.offered[name]
 
     async def run(self, name: str, request: Request, *, waiting: bool = True) -> Output:
-        """Run a process as the current profile; `waiting`: whether somebody waits for the answer.
+        """Run a process with values as the current profile; `waiting`: whether somebody waits for the answer.
 
         Raises
         ------
@@ -106,7 +117,9 @@ class Processes:
             answer = await echo.run(request.inputs)
         else:
             answer = await self._workers.run(identity.current().profile, _formatted(request), None if waiting else _JOB_S)
-        return Output(MEDIA["json"], {output: answer.body}) if request.document else answer
+        if not request.document:
+            return answer
+        return Output(MEDIA["json"], {output: {"value": answer.body, "mediaType": answer.media_type}})
 
     async def close(self) -> None:
         """End the children."""
@@ -142,23 +155,32 @@ def media_types(output: Mapping[str, Any]) -> list[str]:
     return [part["contentMediaType"] for part in schema.get("oneOf", [schema])]
 
 
-def own_links(url: str, call: Call) -> list[dict[str, str]]:
-    """Return a document's links to its two forms."""
+def own_links(url: str, call: Call, *parameters: str) -> list[dict[str, str]]:
+    """Return a document's links to its two forms, with these parameters as they were asked for."""
     german = call.language == "de"
+    asked = "".join("&" + urlencode({name: call.query[name]}) for name in parameters if name in call.query)
     return [
         {
             "rel": "self",
             "type": MEDIA["json"],
             "title": "Dieses Dokument als JSON" if german else "This document as JSON",
-            "href": f"{url}?f=json",
+            "href": f"{url}?f=json{asked}",
         },
         {
             "rel": "alternate",
             "type": MEDIA["html"],
             "title": "Diese Seite als HTML" if german else "This page as HTML",
-            "href": f"{url}?f=html",
+            "href": f"{url}?f=html{asked}",
         },
     ]
+
+
+def next_link(url: str, call: Call, limit: int, offset: int) -> dict[str, str]:
+    """Return the link to the next page of a list."""
+    kept = {name: value for name, value in call.query.items() if name not in ("f", "lang")}
+    asked = urlencode({**kept, "limit": limit, "offset": offset + limit})
+    title = "Nächste Seite" if call.language == "de" else "Next page"
+    return {"rel": "next", "type": MEDIA["json"], "title": title, "href": f"{url}?{asked}"}
 
 
 def _localised(value: Any, language: str) -> Any:

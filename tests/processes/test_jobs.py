@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -82,7 +83,7 @@ def test_the_answer_of_a_job_is_that_of_who_waits(api: str) -> None:
             assert "<h1>Prüfung eines Vorhabens</h1>" in result.text
     location = made(api, "construction_overlay", {"baustelle": "P"}, response="document").headers["location"]
     ended(get, location)
-    assert get(f"{location}/results").json()["report"]["summary"]["Konflikt"] == 4
+    assert get(f"{location}/results").json()["report"]["value"]["summary"]["Konflikt"] == 4
 
 
 def test_a_job_that_fails_says_why_in_the_same_words(api: str) -> None:
@@ -154,6 +155,7 @@ def test_the_list_and_its_parameters(api: str) -> None:
     assert len(listed("status=failed,successful")) == len(everything) == len(listed("type=process")) and listed("status=dismissed") == []
     moment = everything[1]["created"]
     assert [job["created"] for job in listed(f"datetime={moment}/..&limit=1000")] == [job["created"] for job in everything[:2]]
+    assert len(listed("status=failed&type=process&status=successful")) == len(everything)
     assert listed("datetime=2001-01-01") == [] and listed("minDuration=3000") == []
     assert len(listed("maxDuration=3000")) == len(everything)
     first = get(f"{api}/jobs?limit=2&status=successful", **key_of(KEY)).json()
@@ -169,6 +171,7 @@ def test_the_list_and_its_parameters(api: str) -> None:
         "processID=x",
         "type=x",
         "minDuration=-1",
+        "minDuration=1.5",
         "maxDuration=nan",
         "datetime=gestern",
         "limit=0",
@@ -266,15 +269,15 @@ def test_one_that_was_thought_dead_changes_nothing(planted: City, api: str) -> N
     """Its lease has lapsed and another one has the job: what it writes then is not taken."""
     number = _one(
         planted,
-        "INSERT INTO meta.job (profile, process, request, status, started, turn)"
-        """ VALUES ('open', 'echo', '{"inputs": {}}', 'running', now(), 2) RETURNING job""",
+        "INSERT INTO meta.job (profile, process, request, status, started, turn, epoch)"
+        """ SELECT 'open', 'echo', '{"inputs": {}}', 'running', now(), 2, epoch FROM meta.job_epoch WHERE profile = 'open' RETURNING job""",
     )
 
     async def late() -> bool:
         store = JobStore("open", planted.db.pool("open", 1, kept=False, writes=True))
-        taken = Taken(UUID(str(number)), 1, 1, "echo", None, {})
+        taken = Taken(UUID(str(number)), 1, 1, datetime.now(UTC), "echo", None, {})
         try:
-            await store.succeed(taken, "application/json", b"1")
+            assert not await store.succeed(taken, "application/json", b"1")
             await store.give_back(taken)
             return await store.sign(taken)
         finally:

@@ -1,35 +1,47 @@
--- Jobs: executions of a process for which nobody waits. A row is gone a day after its end. `owner` is the label of the key that
--- made it, null = nobody's. `alive` is the last sign of the server process that runs it, `tries` how many have been thought dead, the
--- present one included. `turn` tells a process that was thought dead that its answer is not wanted any more. `request` goes when the
--- answer comes; it and `problem` are json, since jsonb does not keep the order of keys.
+-- Jobs: executions of a process for which nobody waits. A row is gone a day after its end.
+-- owner: label of the key that made it, null = nobody's; of these `origin` is the network that it came from, shortened as in the log.
+-- later: not to be run before. alive: last sign of the server process that runs it. tries: how many processes have taken it, but for those
+-- that gave it back in order. turn: which taking this is, so that a process that was thought dead learns that its answer is not wanted.
+-- epoch: that of the profile when it was taken. request goes when the answer comes; it and problem are json, as jsonb loses the order of keys.
 CREATE TABLE IF NOT EXISTS meta.job (
     job uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     profile text NOT NULL,
     owner text,
+    origin text,
     process text NOT NULL,
     request json,
     status text NOT NULL DEFAULT 'accepted' CHECK (status IN ('accepted', 'running', 'successful', 'failed')),
     created timestamptz NOT NULL DEFAULT now(),
+    later timestamptz NOT NULL DEFAULT now(),
     started timestamptz,
     finished timestamptz,
     alive timestamptz NOT NULL DEFAULT now(),
     tries integer NOT NULL DEFAULT 0,
     turn integer NOT NULL DEFAULT 0,
+    epoch bigint,
     media_type text,
     answer bytea,
     problem json
 );
-CREATE INDEX IF NOT EXISTS job_created ON meta.job (profile, created);
+CREATE INDEX IF NOT EXISTS job_open ON meta.job (profile, owner, origin, created) WHERE status IN ('accepted', 'running');
+CREATE INDEX IF NOT EXISTS job_ended ON meta.job (profile, owner, origin, finished) WHERE finished IS NOT NULL;
 
--- An answer may show what its profile saw when it was made. When a profile loses a collection, or sees it in another form, the answers go,
--- and what is being run begins anew.
+-- What a profile sees has an epoch: it ends when the profile loses a collection, or sees it in another form.
+CREATE TABLE IF NOT EXISTS meta.job_epoch (
+    profile text PRIMARY KEY,
+    epoch bigint NOT NULL DEFAULT 0
+);
+
+-- An answer may show what its profile saw when it was made. At the end of an epoch the answers go, and what is being run begins anew. The
+-- row of the epoch is locked until the end of the transaction: who writes an answer meanwhile waits for it, and learns that it is too old.
 CREATE OR REPLACE FUNCTION sg.forget_jobs() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $body$
 BEGIN
+    UPDATE meta.job_epoch SET epoch = epoch + 1 WHERE profile = OLD.profile;
     DELETE FROM meta.job WHERE profile = OLD.profile AND finished IS NOT NULL;
-    UPDATE meta.job SET status = 'accepted', tries = tries - 1 WHERE profile = OLD.profile AND status = 'running';
+    UPDATE meta.job SET status = 'accepted', started = NULL, tries = tries - 1 WHERE profile = OLD.profile AND status = 'running';
     RETURN NULL;
 END
 $body$;
@@ -38,3 +50,15 @@ CREATE OR REPLACE TRIGGER forget_jobs_of_gone AFTER DELETE ON meta.state FOR EAC
 CREATE OR REPLACE TRIGGER forget_jobs_of_changed AFTER UPDATE ON meta.state FOR EACH ROW
     WHEN (OLD.collection #>> '{{facts,definition}}' IS DISTINCT FROM NEW.collection #>> '{{facts,definition}}')
     EXECUTE FUNCTION sg.forget_jobs();
+
+-- The profiles of which a job waits that no server process has taken, or ran in one that is gone, or has had its day.
+CREATE OR REPLACE FUNCTION sg.jobs_due(lease interval, kept interval) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog
+AS $body$
+    SELECT DISTINCT profile FROM meta.job
+    WHERE status = 'accepted' AND greatest(created + interval '2 seconds', later) < now()
+       OR status = 'running' AND alive < now() - lease
+       OR finished < now() - kept
+$body$;
+REVOKE ALL ON FUNCTION sg.jobs_due(interval, interval) FROM PUBLIC;
