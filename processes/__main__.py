@@ -62,9 +62,12 @@ class Checker:
         except psycopg.errors.QueryCanceled:
             LOGGER.exception("a check took too long")
             return {"error": "StatementTimeout", "what": "Die Prüfung dauerte zu lange.", "remedy": "Bitte ein kleineres Vorhaben prüfen."}
-        except psycopg.Error:
+        except (psycopg.OperationalError, psycopg.InterfaceError):
             LOGGER.exception("database error in a check")
             return {"error": "DatabaseUnavailable", "what": "Die Datenbank hat nicht geantwortet.", "remedy": ""}
+        except psycopg.Error:
+            LOGGER.exception("a check failed")
+            return {"error": "StadtgrundError", "what": "Die Prüfung ist fehlgeschlagen.", "remedy": ""}
 
     def _checked(self, data: Any) -> dict[str, Any]:
         kept = self._conn is not None and not self._conn.closed

@@ -27,7 +27,7 @@ class CheckEnded(Busy):
 
 
 class CheckTooLong(StadtgrundError):
-    """The check takes longer than it may; who waits less may have it as a job."""
+    """The check takes longer than it may."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Workers:
         self._children = Children("processes", os.environ if environment is None else environment, most_bytes=MAX_ANSWER_BYTES)
         self._places: dict[str, asyncio.Semaphore] = {}
 
-    async def run(self, profile: str, inputs: Any, timeout_s: float | None = None) -> Answer:
-        """Check a project as `profile`; `timeout_s`: longer than usual, as nobody waits for the answer.
+    async def run(self, profile: str, inputs: Any) -> Answer:
+        """Check a project as `profile`.
 
         Raises
         ------
@@ -66,11 +66,10 @@ class Workers:
         """
         async with self._place(profile):
             try:
-                line = await self._children.ask(profile, json.dumps(inputs), timeout_s or self._timeout_s)
+                line = await self._children.ask(profile, json.dumps(inputs), self._timeout_s)
             except TimeoutError as error:
                 raise CheckTooLong(
-                    f"Die Prüfung dauerte länger als {timeout_s or self._timeout_s:g} s.",
-                    remedy="Bitte ein kleineres Vorhaben prüfen" + ("." if timeout_s else ", oder als Auftrag (Prefer: respond-async)."),
+                    f"Die Prüfung dauerte länger als {self._timeout_s:g} s.", remedy="Bitte ein kleineres Vorhaben prüfen."
                 ) from error
             except ValueError:
                 raise TooLarge("Der Prüfbericht ist zu groß.", remedy="Bitte ein kleineres Vorhaben prüfen.") from None

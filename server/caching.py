@@ -8,7 +8,7 @@ compression layer adds.
 
 from __future__ import annotations
 
-__all__ = ["NO_STORE", "build", "cache_control", "etag", "matching"]
+__all__ = ["NO_STORE", "PRIVATE", "build", "cache_control", "etag", "matching"]
 
 import hashlib
 from functools import cache
@@ -19,13 +19,13 @@ from stadtgrund import identity
 
 NO_STORE = ("cache-control", "no-store")
 _PUBLIC = ("cache-control", "public, max-age=30, must-revalidate")
-_PRIVATE = ("cache-control", "private, no-store")
+PRIVATE = ("cache-control", "private, no-store")
 _PACKAGES = ("stadtgrund", "server", "providers", "processes")
 
 
 def cache_control(profile: str) -> tuple[str, str]:
     """Return the header for an answer of this profile: open data may be kept anywhere, all else nowhere."""
-    return _PUBLIC if profile == identity.OPEN else _PRIVATE
+    return _PUBLIC if profile == identity.OPEN else PRIVATE
 
 
 @cache

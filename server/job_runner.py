@@ -9,17 +9,17 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 
-from processes.workers import Answer, CheckEnded
+from processes.workers import Answer
 from server.answer import as_json
 from server.job_store import MOST_TRIES, Candidate, JobStore, Taken
 from server.problems import JobLost, problem
 from stadtgrund import identity
-from stadtgrund.errors import TransientError
+from stadtgrund.errors import Busy, DatabaseUnavailable, TransientError
 from stadtgrund.identity import Principal
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ _KEEPING_S = 60
 """How long the end of a job is tried to be written while the database is not there."""
 _PAUSE_S = 5.0
 """How long a job waits that could not be run for now: no place was free, the database was not there."""
-_LONGEST = timedelta(hours=1)
-"""A job is not tried any longer."""
+_REMEMBERED_S = 3600
+"""How long it is remembered whose turn it was."""
 
 Run = Callable[[str, dict[str, Any]], Awaitable[Answer]]
 """Runs a process with the request of a job, as the current principal."""
@@ -44,15 +44,19 @@ class Runner:
         self._woken = asyncio.Event()
         self._served: dict[tuple[str | None, str | None], float] = {}
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def wake(self) -> None:
         """Look at once: there may be a job."""
-        if self._task is None:
+        if self._closed:
+            return
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._forever(), name=f"jobs {self.profile}")
         self._woken.set()
 
     async def close(self) -> None:
         """End; a job that is being run is given back."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -75,7 +79,8 @@ class Runner:
     async def _next(self) -> bool:
         """Run the next job; the askers have their turns, so that nobody waits behind a hundred jobs of another. False: there is none."""
         waiting = await self.store.candidates()
-        self._served = {asker: when for asker, when in self._served.items() if asker in {(each.owner, each.origin) for each in waiting}}
+        lately = time.monotonic() - _REMEMBERED_S
+        self._served = {asker: when for asker, when in self._served.items() if when > lately}
         for each in sorted(waiting, key=lambda each: self._served.get((each.owner, each.origin), 0.0)):
             if taken := await self._take(each):
                 self._served[each.owner, each.origin] = time.monotonic()
@@ -100,7 +105,8 @@ class Runner:
             while not running.done():
                 await asyncio.wait({running}, timeout=_SIGN_S)
                 if not running.done() and not await self._wanted(taken):
-                    log.info("job %s is not wanted any more", taken.job)
+                    log.info("job %s is not wanted any more, or of what is closed by now", taken.job)
+                    await self.store.give_back(taken)
                     return
             await self._keep(taken, running)
         except asyncio.CancelledError:
@@ -113,7 +119,7 @@ class Runner:
 
     async def _answer(self, taken: Taken) -> tuple[str, bytes]:
         if taken.tries > MOST_TRIES:
-            raise JobLost("Der Server ist zweimal ausgefallen, während dieser Auftrag lief.", remedy="Bitte der Geodatenstelle melden.")
+            raise JobLost("Dieser Auftrag ist zweimal abgebrochen worden.", remedy="Bitte der Geodatenstelle melden.")
         with identity.use(Principal(taken.owner or "anonymous", self.profile)):
             answer = await self._run(taken.process, taken.request)
         body = answer.body.encode() if isinstance(answer.body, str) else as_json(answer.body)
@@ -127,14 +133,14 @@ class Runner:
             return True
 
     async def _keep(self, taken: Taken, done: asyncio.Task[tuple[str, bytes]]) -> None:
-        error = done.exception()
+        error = None if done.cancelled() else done.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        again = isinstance(error, TransientError) and datetime.now(UTC) - taken.created < _LONGEST
+        again = done.cancelled() or _passes(error)
         for _ in range(_KEEPING_S):
             try:
-                if again:  # nothing is wrong with the job, unless it is what ended the child
-                    await self.store.give_back(taken, forgiven=not isinstance(error, CheckEnded), pause_s=_PAUSE_S)
+                if again:  # nothing is wrong with the job, unless it is what ended the child, or the connection
+                    await self.store.give_back(taken, forgiven=type(error) is Busy, pause_s=_PAUSE_S)
                     return
                 kept = (
                     self.store.fail(taken, problem(error, f"/jobs/{taken.job}/results")[1])
@@ -147,3 +153,9 @@ class Runner:
             except (psycopg.Error, TransientError) as lost:
                 log.warning("job %s: its end could not be written: %s", taken.job, lost)
                 await asyncio.sleep(1)
+
+
+def _passes(error: Exception | None) -> bool:
+    """Whether the same job may succeed later: no place was free, the child or the connection was lost. What took too long will again."""
+    lost = isinstance(error, psycopg.OperationalError) and not isinstance(error, pg.QueryCanceled)
+    return lost or isinstance(error, Busy | DatabaseUnavailable)

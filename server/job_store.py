@@ -29,6 +29,8 @@ MOST_TRIES = 2
 KEPT_H = 24
 _SURE_MIN = 10
 """An answer is kept so long, whatever the number."""
+_MOST_NOBODYS, _MOST_BYTES_NOBODYS = 2000, 2 << 30
+"""Jobs without an owner, and bytes of their answers, from all networks."""
 _PATIENCE_S = 5.0
 
 
@@ -105,19 +107,28 @@ class Filters:
 
 
 _COLUMNS = "job, process, status, created, started, finished, alive, media_type, problem"
-_RUNNABLE = f"(status = 'accepted' AND later <= now() OR status = 'running' AND alive < now() - interval '{LEASE_S} seconds')"
+_LAPSED = f"alive < now() - interval '{LEASE_S} seconds' AND pg_postmaster_start_time() < now() - interval '{LEASE_S} seconds'"
+_RUNNABLE = f"(status = 'accepted' AND later <= now() OR status = 'running' AND {_LAPSED})"
 _OF_ASKER = "owner IS NOT DISTINCT FROM %(owner)s AND origin IS NOT DISTINCT FROM %(origin)s"
 _MINE = "job = %(job)s AND status = 'running' AND turn = %(turn)s"
-_SEEN = "job = %(job)s AND (owner IS NULL OR owner = %(owner)s)"
+_CURRENT = "(finished IS NULL OR epoch = {epoch}(false))"
+_SEEN = f"job = %(job)s AND (owner IS NULL OR owner = %(owner)s) AND {_CURRENT}"
 _STATEMENTS = {
     "add": f"""
         INSERT INTO {{jobs}} (owner, origin, process, request)
         SELECT %(owner)s, %(origin)s, %(process)s, %(request)s
         WHERE (SELECT count(*) FROM {{jobs}} WHERE {_OF_ASKER} AND status = 'accepted') < %(waiting)s
           AND (SELECT count(*) FROM {{jobs}} WHERE {_OF_ASKER}) < %(kept)s
+          AND (
+              %(owner)s::text IS NOT NULL
+              OR (
+                  SELECT count(*) < {_MOST_NOBODYS} AND coalesce(sum(octet_length(answer)), 0) < {_MOST_BYTES_NOBODYS}
+                  FROM {{jobs}} WHERE owner IS NULL
+              )
+          )
         RETURNING {_COLUMNS}""",
     # The oldest go first; the last ones stay in any case, for him who is just about to fetch one. Rows that somebody else holds are left
-    # to him: who waits here while he holds others could be in the way of a withdrawal.
+    # to him, so that no two wait for each other.
     "evict": f"""
         DELETE FROM {{jobs}} WHERE job IN (
             SELECT job FROM {{jobs}} WHERE job IN (
@@ -131,7 +142,7 @@ _STATEMENTS = {
         )""",
     "expire": f"""
         DELETE FROM {{jobs}} WHERE job IN (
-            SELECT job FROM {{jobs}} WHERE finished < now() - interval '{KEPT_H} hours' FOR UPDATE SKIP LOCKED
+            SELECT job FROM {{jobs}} WHERE finished < now() - interval '{KEPT_H} hours' OR NOT {_CURRENT} FOR UPDATE SKIP LOCKED
         )""",
     "candidates": f"""
         SELECT job, owner, origin FROM (
@@ -143,12 +154,12 @@ _STATEMENTS = {
         UPDATE {{jobs}} SET status = 'running', started = now(), alive = now(), tries = tries + 1, turn = turn + 1, epoch = {{epoch}}(false)
         WHERE job = (SELECT job FROM {{jobs}} WHERE job = %(job)s AND {_RUNNABLE} FOR UPDATE SKIP LOCKED)
         RETURNING job, turn, tries, created, process, owner, request""",
-    "sign": f"UPDATE {{jobs}} SET alive = now() WHERE {_MINE} RETURNING job",
+    "sign": f"UPDATE {{jobs}} SET alive = now() WHERE {_MINE} AND epoch = {{epoch}}(false) RETURNING job",
     "give_back": f"""
         UPDATE {{jobs}} SET status = 'accepted', started = NULL, tries = tries - %(forgiven)s,
             later = now() + %(pause)s * interval '1 second'
         WHERE {_MINE}""",
-    # The epoch is locked before the row, as where it ends: the other way round one could wait for the other.
+    # It waits for who is about to end the epoch, and whoever wants to waits for it.
     "end": f"""
         UPDATE {{jobs}} SET status = %(status)s, finished = now(), alive = now(), request = NULL, media_type = %(media_type)s,
             answer = %(answer)s, problem = %(problem)s
@@ -157,7 +168,7 @@ _STATEMENTS = {
     "answer": f"SELECT media_type, answer FROM {{jobs}} WHERE {_SEEN}",
     "list": f"""
         SELECT {_COLUMNS} FROM {{jobs}}
-        WHERE owner IS NOT DISTINCT FROM %(owner)s
+        WHERE owner IS NOT DISTINCT FROM %(owner)s AND {_CURRENT}
           AND (%(processes)s::text[] IS NULL OR process = ANY (%(processes)s))
           AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s))
           AND (%(since)s::timestamptz IS NULL OR created >= %(since)s)
@@ -217,7 +228,7 @@ class JobStore:
             return taken
 
     async def sign(self, taken: Taken) -> bool:
-        """Say that it is still being run; return whether it is wanted."""
+        """Say that it is still being run; return whether it is wanted, and of what the profile still sees."""
         async with self._cursor() as cursor:
             return await (await cursor.execute(self._sql["sign"], {"job": taken.job, "turn": taken.turn})).fetchone() is not None
 

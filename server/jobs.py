@@ -18,7 +18,7 @@ import psycopg
 from processes.workers import Answer as Output
 from server.answer import Answer, Receive, Scope, Send, as_json, rfc3339
 from server.auth import ANONYMOUS
-from server.caching import NO_STORE
+from server.caching import PRIVATE
 from server.call import Call, Endpoint
 from server.forwarded import Forwarding, shortened
 from server.host import Profile
@@ -98,7 +98,7 @@ class Jobs:
         said = ("content-language", call.language)
         job = await self._store(call).add(self._asker(call), process, asdict(request))
         self._runners[call.profile.name].wake()
-        headers = (NO_STORE, said, ("location", f"{call.base_url}/jobs/{job.job}"), ("preference-applied", "respond-async"))
+        headers = (PRIVATE, said, ("location", f"{call.base_url}/jobs/{job.job}"), ("preference-applied", "respond-async"))
         return Answer(201, as_json(_status(job, call)), MEDIA["json"], headers)
 
     async def listed(self, call: Call) -> Answer:
@@ -132,7 +132,7 @@ class Jobs:
             # What Accept says is not asked, as of who waits: the request said which form it is to have.
             choose_format(call.query.get("f"), None, (("html" if job.media_type == MEDIA["html"] else "json", job.media_type),))
             if call.head:
-                return Answer(200, None, job.media_type, (NO_STORE,))
+                return Answer(200, None, job.media_type, (PRIVATE,))
         kept = await self._store(call).answer(job.job, _owner())
         if kept is None:
             if job.finished:  # dismissed in this very moment
@@ -147,7 +147,7 @@ class Jobs:
         job = await self._store(call).dismiss(_named(call), _owner())
         if job is None:
             raise _none(call.places["job"])
-        return Answer(200, as_json(_status(job, call, dismissed=True)), MEDIA["json"], (NO_STORE, said))
+        return Answer(200, as_json(_status(job, call, dismissed=True)), MEDIA["json"], (PRIVATE, said))
 
     def links(self, call: Call) -> list[dict[str, str]]:
         """Return what the landing page links."""
@@ -174,7 +174,7 @@ class Jobs:
     async def _run(self, process: str, request: Mapping[str, Any]) -> Output:
         asked = Request.of(request)
         inputs = await self.references.resolved(self.processes.metadata(process)["inputs"], asked.inputs)
-        return await self.processes.run(process, replace(asked, inputs=inputs), waiting=False)
+        return await self.processes.run(process, replace(asked, inputs=inputs))
 
     def _asker(self, call: Call) -> Asker:
         owner = _owner()
@@ -186,9 +186,9 @@ class Jobs:
     async def _shown(self, call: Call, template: str, document: dict[str, Any]) -> Answer:
         said = ("content-language", call.language)
         if not self._is_page(call):
-            return Answer(200, as_json(document), MEDIA["json"], (NO_STORE, said))
+            return Answer(200, as_json(document), MEDIA["json"], (PRIVATE, said))
         body = await asyncio.to_thread(self.pages.render, template, call.snapshot, call.language, document, call.query)
-        return Answer(200, body, HTML, (NO_STORE, said))
+        return Answer(200, body, HTML, (PRIVATE, said))
 
 
 class JobDoor:
@@ -229,9 +229,8 @@ def _named(call: Call) -> UUID:
 
 
 def _none(name: str) -> NoSuchJob:
-    return NoSuchJob(
-        f"There is no job {name!r}.", remedy="A job is removed a day after its end; one made with a key is found with that key."
-    )
+    kept = "One that was made with a key is found with that key. It is removed a day after its end, or when it may show what is closed."
+    return NoSuchJob(f"There is no job {name!r}.", remedy=kept)
 
 
 def _status(job: Job, call: Call, *, dismissed: bool = False) -> dict[str, Any]:
@@ -239,7 +238,7 @@ def _status(job: Job, call: Call, *, dismissed: bool = False) -> dict[str, Any]:
     german = call.language == "de"
     url = f"{call.base_url}/jobs/{job.job}"
     status = "dismissed" if dismissed else job.status
-    message = job.problem["detail"] if job.problem else _MESSAGES[status][0 if german else 1]
+    message = job.problem["detail"] if job.problem and not dismissed else _MESSAGES[status][0 if german else 1]
     document: dict[str, Any] = {"processID": job.process, "type": "process", "jobID": str(job.job), "status": status, "message": message}
     for name, moment in (("created", job.created), ("started", job.started), ("finished", job.finished), ("updated", job.alive)):
         if moment is not None:

@@ -130,7 +130,7 @@ def _execute(offered: Mapping[str, Json], process: Json, result: Json) -> Json:
             "200": {"description": "What the process gives.", "content": result},
             "201": {
                 "description": "A job was made.",
-                "headers": {"Location": location},
+                "headers": {"Location": location, "Preference-Applied": {"schema": {"type": "string", "enum": ["respond-async"]}}},
                 "content": {MEDIA["json"]: {"schema": _STATUS}},
             },
             **_faults(("408", "TooSlow"), ("413", "TooLarge"), ("415", "UnsupportedMediaType")),

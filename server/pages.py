@@ -23,7 +23,7 @@ from server.caching import build
 from server.city import TEMPLATES
 from server.host import Snapshot
 from server.sketch import sketch
-from server.spelling import crs_code, spell_crs, spell_day, spell_number, spell_value
+from server.spelling import crs_code, spell_crs, spell_day, spell_moment, spell_number, spell_value
 from server.texts import GERMAN
 
 HTML = "text/html; charset=utf-8"
@@ -60,6 +60,7 @@ class Pages:
         made.install_gettext_callables(translated, translated_number, newstyle=True)  # type: ignore[attr-defined]
         made.filters["number"] = lambda value: spell_number(value, language)
         made.filters["day"] = lambda moment: spell_day(moment, language)
+        made.filters["moment"] = lambda moment: spell_moment(moment, language)
         made.filters["shown"] = lambda value, field: spell_value(value, field, language)
         made.filters["crs"] = lambda crs: spell_crs(crs, language)
         made.filters["code"] = crs_code

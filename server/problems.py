@@ -235,7 +235,7 @@ def problem(error: Exception, path: str, request_id: str | None = None) -> tuple
         document["allowed"] = error.allowed
     elif isinstance(error, InvalidFilter | InvalidCursor):
         document["parameter"] = "filter" if isinstance(error, InvalidFilter) else "cursor"
-    if row.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if row.status == HTTPStatus.SERVICE_UNAVAILABLE and not isinstance(error, StoredProblem):  # which does not pass
         headers.append(
             ("retry-after", str(error.retry_after_s if isinstance(error, TransientError | FileMissing) else TransientError.retry_after_s))
         )

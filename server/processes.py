@@ -28,8 +28,6 @@ from stadtgrund.settings import Settings
 OVERLAY = str(construction_overlay.METADATA["id"])
 _ECHO = str(echo.METADATA["id"])
 _OGC = "http://www.opengis.net/def/rel/ogc/1.0"
-_JOB_S = 300
-"""How long a check may take for which nobody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +102,8 @@ class Processes:
             raise NoSuchProcess(f"There is no process {name!r}.", remedy=f"Known: {', '.join(self.offered)}.")
         return self.offered[name]
 
-    async def run(self, name: str, request: Request, *, waiting: bool = True) -> Output:
-        """Run a process with values as the current profile; `waiting`: whether somebody waits for the answer.
+    async def run(self, name: str, request: Request) -> Output:
+        """Run a process with values as the current profile.
 
         Raises
         ------
@@ -116,7 +114,7 @@ class Processes:
         if name == _ECHO:
             answer = await echo.run(request.inputs)
         else:
-            answer = await self._workers.run(identity.current().profile, _formatted(request), None if waiting else _JOB_S)
+            answer = await self._workers.run(identity.current().profile, _formatted(request))
         if not request.document:
             return answer
         return Output(MEDIA["json"], {output: {"value": answer.body, "mediaType": answer.media_type}})

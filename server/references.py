@@ -20,6 +20,7 @@ from server import jsontext
 from server.answer import ASGIApp, Message
 from server.layers import MAX_BODY
 from server.problems import KNOWN, row_of
+from stadtgrund.errors import Busy
 
 _ITEM = re.compile(r"/collections/[^/]+/items/.+")
 _DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(?P<parameters>(?:;[\w.+-]+=[\w.+-]+)*)(?P<base64>;base64)?,(?P<data>.*)", re.DOTALL)
@@ -57,6 +58,8 @@ class References:
         ------
         InvalidInput
             An input that the process does not have; a reference to none of ours, or to nothing; too many of them, or too large.
+        Busy
+            They could not be read in time.
         """
         for name, value in inputs.items():
             if name not in described:
@@ -72,7 +75,7 @@ class References:
                     read = [await self._value(name, part, budget, as_base64=as_base64) for part in _parts(value)]
                     values[name] = read if isinstance(value, list) else read[0]
         except TimeoutError as error:
-            raise InvalidInput("inputs", "Verweise", f"Verweise, die sich in {_PATIENCE_S} s lesen lassen") from error
+            raise Busy(f"References could not be read in {_PATIENCE_S} s.") from error
         return values
 
     async def _value(self, name: str, value: Any, budget: _Budget, *, as_base64: bool) -> Any:

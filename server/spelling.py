@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["crs_code", "spell_crs", "spell_day", "spell_number", "spell_value"]
+__all__ = ["crs_code", "spell_crs", "spell_day", "spell_moment", "spell_number", "spell_value"]
 
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -57,7 +57,7 @@ def spell_value(value: Any, field: CollectionField, language: str) -> str:
         case "date":
             return spell_day(str(value), language)
         case "datetime":
-            return _moment(str(value), language)
+            return spell_moment(str(value), language)
     return str(value)
 
 
@@ -99,7 +99,8 @@ def _day(day: date, language: str) -> str:
     return f"{day.day:02}.{day.month:02}.{day.year:04}" if language == "de" else day.isoformat()
 
 
-def _moment(text: str, language: str) -> str:
+def spell_moment(text: str, language: str) -> str:
+    """Return an RFC 3339 instant as day, clock and zone in Berlin; what is none stays."""
     try:
         moment = _in_berlin(text)
     except (ValueError, OverflowError):

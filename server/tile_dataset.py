@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["MOST_LAYERS", "DatasetTiles", "chosen", "tiled"]
 
 from collections.abc import Mapping
+from math import floor, log2
 
 from server import tile_grid
 from server.answer import Answer
@@ -23,6 +24,8 @@ _MOST_BYTES = 8 * 2**20
 _OVERVIEW_BYTES = 500_000
 """An overview tile is not larger: what is small in the largest layers is left out."""
 _MOST_THIN = 8
+_MOST_STEPS = 16
+"""Layers that are read anew for one tile."""
 _TRIES = 3
 
 
@@ -111,16 +114,20 @@ class DatasetTiles:
         raise Busy("Collections of this tile are being published.", remedy="Try again in a few seconds.")
 
     async def _lighten(self, call: Call, place: Place, drawn: dict[str, Drawn]) -> None:
-        """Thin the largest layers of an overview tile out until it is not too large.
+        """Thin the largest layers of an overview tile out until it is not too large, in a few steps at most.
 
         Each collection's own tile keeps to the limit, by merging at publish; a tile of many is the sum of theirs.
         """
         thin = dict.fromkeys(drawn if is_overview(place.z) else (), 0)
-        while _size(drawn) > _OVERVIEW_BYTES and thin:
+        for _ in range(_MOST_STEPS):
+            over = _size(drawn) - _OVERVIEW_BYTES
+            if over <= 0 or not thin:
+                return
             largest = max(thin, key=lambda name: len(drawn[name].body))
-            thin[largest] += 1
-            drawn[largest] = await self.tiles.thinned(_of(call, drawn[largest].published), place, thin[largest])
-            if thin[largest] == _MOST_THIN:
+            size = len(drawn[largest].body)
+            thin[largest] += max(1, floor(log2(size / max(size - over, 1))))
+            drawn[largest] = await self.tiles.thinned(_of(call, drawn[largest].published), place, min(thin[largest], _MOST_THIN))
+            if thin[largest] >= _MOST_THIN or len(drawn[largest].body) > 0.9 * size:  # what is left is large
                 del thin[largest]
 
     def _tag(self, call: Call, layers: tuple[Published, ...]) -> str:

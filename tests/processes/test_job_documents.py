@@ -46,15 +46,16 @@ def test_a_format_that_there_is_not_is_refused(api: str) -> None:
     )
 
 
-def test_an_error_that_passes_says_when_to_come_again(api: str, planted: City) -> None:
-    """What who waits is told with Retry-After, who fetches a result is told without."""
+def test_an_error_that_is_kept_does_not_say_to_come_again(api: str, planted: City) -> None:
+    """Who waits is told to with Retry-After; what is kept stays as it is."""
     number = one(
         planted,
-        "INSERT INTO meta.job (profile, process, status, started, finished, problem) VALUES ('open', 'echo', 'failed', now(), now(),"
-        """ '{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"busy"}') RETURNING job""",
+        "INSERT INTO meta.job (profile, process, status, started, finished, epoch, problem) SELECT 'open', 'echo', 'failed', now(), now(),"
+        """ epoch, '{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"zu lange"}'"""
+        " FROM meta.job_epoch WHERE profile = 'open' RETURNING job",
     )
     answer = get(f"{api}/jobs/{number}/results")
-    assert answer.status_code != 503 or "retry-after" in answer.headers
+    assert (answer.status_code, answer.json()["detail"]) == (503, "zu lange") and "retry-after" not in answer.headers
 
 
 def test_times_at_the_edges(api: str) -> None:

@@ -149,8 +149,8 @@ def test_jobs_of_the_administration_are_run_and_removed_after_a_restart(own: Any
     )
     old = one(
         planted,
-        "INSERT INTO meta.job (profile, owner, process, status, finished, media_type, answer)"
-        " VALUES ('verwaltung', 'Amt', 'echo', 'successful', now() - interval '25 hours', 'application/json', 'geheim') RETURNING job",
+        "INSERT INTO meta.job (profile, owner, process, status, finished, media_type, answer) SELECT 'verwaltung', 'Amt', 'echo',"
+        " 'successful', now() - interval '25 hours', 'application/json', 'geheim' RETURNING job",
     )
     url, _, _ = own
     assert keyed(f"{url}/collections?f=json").status_code == 200

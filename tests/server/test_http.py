@@ -366,14 +366,14 @@ def test_limits(client: Client) -> None:
 
 
 def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.processes._BODY_S", 0.1)
+    monkeypatch.setattr("server.execution._BODY_S", 0.1)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b'{"inputs":'
         await asyncio.sleep(30)
 
     json_ = {"content-type": "application/json"}
-    response = client.request("POST", "/processes/construction_overlay/execution", content=slowly(), headers=json_)
+    response = client.request("POST", "/processes/echo/execution", content=slowly(), headers=json_)
     assert (response.status_code, response.headers["content-type"]) == (408, "application/problem+json")
 
 
@@ -525,7 +525,7 @@ def test_paths(client: Client) -> None:
         "/static/%2e%2e%2fapp.py",
         "/start/x",
         "//",
-        "/jobs",
+        "/jobs/x",
         "/admin/config",
     ):
         assert client.get(path).status_code in (404, 200 if path == "//" else 404), path

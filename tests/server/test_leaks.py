@@ -21,7 +21,8 @@ PLACES = {
     "fid": ["1", "77000001", "01%2Fx"],
     "door": ["qgis", "planung", "entwicklung"],
     "name": ["stadtgrund.css", "icon.svg", "viewer.js", "raster.tif"],
-    "process": ["construction-overlay"],
+    "process": ["construction_overlay", "echo"],
+    "job": ["0642062f-ad40-4ddd-8585-87257c659252", "x"],
 }
 ASSETS = re.compile(r"/static/|favicon|/viewer/viewer\.js")  # the same bytes for everybody
 OPEN = ("masten", "gebiete", "zahlen")

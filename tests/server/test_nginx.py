@@ -127,7 +127,8 @@ def test_every_link_leads_through_the_proxy(served: tuple[int, int, Path], tmp_p
                     assert link.startswith((f"{url}/", f"{url}?")) or link == url, f"{address} links {link}"
                     if "{" not in link and "%7B" not in link:
                         todo.append(f"{url}/" if link == url else link)
-        assert {address: status for address, status in seen.items() if status not in (200, 204)} == {}
+        # Execution alone is not for GET.
+        assert {address: status for address, status in seen.items() if status not in (200, 204)} == {f"{url}/processes/echo/execution": 405}
         assert len(seen) > 60
         document = asking.get(f"{url}/api").json()
         assert [server["url"] for server in document["servers"]] == [url]

@@ -13,8 +13,8 @@ from server.answer import Answer
 from server.host import Snapshot
 from server.kept import Kept
 from server.openapi import MOST_COLLECTIONS, openapi_document
+from server.openapi_processes import process_paths
 from server.openapi_texts import GERMAN
-from server.processes import openapi_paths
 
 from .conftest import KEY, Client
 
@@ -69,7 +69,7 @@ def texts(part: Any) -> set[str]:
 
 def test_the_german_document_is_german(client: Client) -> None:
     snapshot = many(client, MOST_COLLECTIONS + 1, 12)
-    german, english = (openapi_document(snapshot, language, more=openapi_paths()) for language in ("de", "en"))
+    german, english = (openapi_document(snapshot, language, more=process_paths(client.app.processes.offered)) for language in ("de", "en"))
     del german["info"], english["info"]
     assert texts(german) & texts(english) == {"OK", "TileJSON", "Schema"}
     own = texts(client.json("/api?lang=de"))

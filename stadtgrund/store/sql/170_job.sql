@@ -26,39 +26,41 @@ CREATE TABLE IF NOT EXISTS meta.job (
 CREATE INDEX IF NOT EXISTS job_open ON meta.job (profile, owner, origin, created) WHERE status IN ('accepted', 'running');
 CREATE INDEX IF NOT EXISTS job_ended ON meta.job (profile, owner, origin, finished) WHERE finished IS NOT NULL;
 
--- What a profile sees has an epoch: it ends when the profile loses a collection, or sees it in another form.
+-- What a profile sees has an epoch: it ends when the profile loses a collection, or sees it in another form. An answer may show what its
+-- profile saw when it was made: it is shown, and written, in that epoch only.
 CREATE TABLE IF NOT EXISTS meta.job_epoch (
     profile text PRIMARY KEY,
     epoch bigint NOT NULL DEFAULT 0
 );
 
--- An answer may show what its profile saw when it was made. At the end of an epoch the answers go, and what is being run begins anew. The
--- row of the epoch is locked until the end of the transaction: who writes an answer meanwhile waits for it, and learns that it is too old.
-CREATE OR REPLACE FUNCTION sg.forget_jobs() RETURNS trigger
+-- Deferred: who closes waits for what he changes, and would have everybody else wait for the row of the epoch meanwhile.
+CREATE OR REPLACE FUNCTION sg.end_epoch() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $body$
 BEGIN
     UPDATE meta.job_epoch SET epoch = epoch + 1 WHERE profile = OLD.profile;
-    DELETE FROM meta.job WHERE profile = OLD.profile AND finished IS NOT NULL;
-    UPDATE meta.job SET status = 'accepted', started = NULL, tries = tries - 1 WHERE profile = OLD.profile AND status = 'running';
     RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION sg.forget_jobs() FROM PUBLIC;
-CREATE OR REPLACE TRIGGER forget_jobs_of_gone AFTER DELETE ON meta.state FOR EACH ROW EXECUTE FUNCTION sg.forget_jobs();
-CREATE OR REPLACE TRIGGER forget_jobs_of_changed AFTER UPDATE ON meta.state FOR EACH ROW
+REVOKE ALL ON FUNCTION sg.end_epoch() FROM PUBLIC;
+DROP TRIGGER IF EXISTS end_epoch_of_gone ON meta.state;
+CREATE CONSTRAINT TRIGGER end_epoch_of_gone AFTER DELETE ON meta.state DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION sg.end_epoch();
+DROP TRIGGER IF EXISTS end_epoch_of_changed ON meta.state;
+CREATE CONSTRAINT TRIGGER end_epoch_of_changed AFTER UPDATE ON meta.state DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (OLD.collection #>> '{{facts,definition}}' IS DISTINCT FROM NEW.collection #>> '{{facts,definition}}')
-    EXECUTE FUNCTION sg.forget_jobs();
+    EXECUTE FUNCTION sg.end_epoch();
 
--- The profiles of which a job waits that no server process has taken, or ran in one that is gone, or has had its day.
+-- The profiles of which a job waits that no server process has taken, or ran in one that is gone, or has had its day or its epoch. After
+-- a restart of the database those that run have time for a sign of life.
 CREATE OR REPLACE FUNCTION sg.jobs_due(lease interval, kept interval) RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog
 AS $body$
-    SELECT DISTINCT profile FROM meta.job
-    WHERE status = 'accepted' AND greatest(created + interval '2 seconds', later) < now()
-       OR status = 'running' AND alive < now() - lease
-       OR finished < now() - kept
+    SELECT DISTINCT j.profile FROM meta.job j JOIN meta.job_epoch e USING (profile)
+    WHERE j.status = 'accepted' AND greatest(j.created + interval '2 seconds', j.later) < now()
+       OR j.status = 'running' AND j.alive < now() - lease AND pg_postmaster_start_time() < now() - lease
+       OR j.finished IS NOT NULL AND (j.finished < now() - kept OR j.epoch < e.epoch)
 $body$;
 REVOKE ALL ON FUNCTION sg.jobs_due(interval, interval) FROM PUBLIC;
