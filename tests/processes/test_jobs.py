@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from support.jobs import ended
+from support.jobs import ended, settled
 from support.planted import KEY
 from support.served import City, free_port, running
 
@@ -340,6 +340,7 @@ def test_what_the_public_loses_is_in_no_answer(planted: City, api: str, change: 
     finally:
         _one(planted, "DELETE FROM meta.state WHERE profile = 'open' AND dataset = 'baeume'")
         _one(planted, "INSERT INTO meta.state SELECT * FROM json_populate_record(NULL::meta.state, %s::json)", before)
+        settled(api, "baeume")
     assert ended(get, f"{api}/jobs/{running}")["status"] == "successful"
     assert _one(planted, "SELECT turn > 1 FROM meta.job WHERE job = %s", running)  # it began anew
     while _one(planted, "SELECT count(*) FROM meta.job WHERE job = %s", answered.rpartition("/")[2]):

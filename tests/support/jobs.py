@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["KEYED", "ended", "execute", "get", "keyed", "one"]
+__all__ = ["KEYED", "ended", "execute", "get", "keyed", "one", "settled"]
 
 import time
 from collections.abc import Callable
@@ -45,6 +45,15 @@ def ended(get: Callable[[str], httpx.Response], address: str, within_s: float = 
             return status
         assert time.monotonic() < end, status
         time.sleep(0.05)
+
+
+def settled(api: str, dataset: str) -> None:
+    """Wait until a server has seen that a collection is there again, for the tests that follow."""
+    time.sleep(1.5)  # it looks once a second
+    end = time.monotonic() + 10
+    while get(f"{api}/collections/{dataset}").status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def one(city: City, statement: str, *values: Any) -> Any:
