@@ -46,7 +46,7 @@ def key_of(name: str) -> dict[str, str]:
 def test_a_job_from_its_making_to_its_removal(api: str) -> None:
     answer = made(api, "echo", {"message": "Grüße", "numbers": [1, 2]})
     assert answer.status_code == 201 and answer.headers["preference-applied"] == "respond-async"
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-store"
     location = answer.headers["location"]
     first = answer.json()
     assert location == f"{api}/jobs/{first['jobID']}" and (first["status"], first["processID"], first["type"]) == (
