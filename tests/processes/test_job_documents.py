@@ -67,7 +67,7 @@ def test_times_at_the_edges(api: str) -> None:
 @pytest.mark.parametrize("path", ["/jobs/0642062f-ad40-4ddd-8585-87257c659252", "/jobs"])
 def test_head_and_caches(api: str, path: str) -> None:
     answer, head = get(f"{api}{path}"), httpx.head(f"{api}{path}", trust_env=False)
-    assert answer.status_code == head.status_code and head.content == b"" and answer.headers["cache-control"] == "no-store"
+    assert answer.status_code == head.status_code and head.content == b"" and answer.headers["cache-control"].endswith("no-store")
     assert head.headers["content-length"] == answer.headers["content-length"]
     assert "etag" not in answer.headers
 
