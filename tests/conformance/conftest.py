@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 import yaml
-from conformance.data import CLOSED, CONTRACTS, GRID, JOIN, ROWS, RULES, TABLE, TABLE_ROWS
+from conformance.data import CLOSED, CONTRACTS, GRID, JOIN, KEY, ROWS, RULES, TABLE, TABLE_ROWS
+from conformance.process_requests import INPUTS, OUTPUTS, WRONG, end, made, remove_all
 from rasterio.transform import from_origin
 from support.client import Client
 from support.deployment import checked, contract_of, write_deployment
@@ -25,7 +27,6 @@ from server.app import create_app
 from stadtgrund.catalog import registry
 from stadtgrund.store.database import Database
 
-KEY = "sg_" + "p" * 43
 FOLDER = Path(__file__).parent
 
 
@@ -104,3 +105,25 @@ def fuzzed(server: Server, fuzzed_db: Database, fuzzed_folder: Path) -> Iterator
     made = Client(create_app(settings_for(server, fuzzed_db, fuzzed_folder)))
     yield made
     made.close()
+
+
+@pytest.fixture(params=OUTPUTS)
+def process(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def own_jobs(fuzzed: Client) -> Iterator[None]:
+    """The key has no jobs but those of this file: others leave some that wait for a long time."""
+    remove_all(fuzzed)
+    yield
+    remove_all(fuzzed)
+
+
+@pytest.fixture(scope="module")
+def jobs(fuzzed: Client) -> list[dict[str, Any]]:
+    """Jobs of the key, of both processes, of different ends and durations, the newest first."""
+    inputs = ({"message": "a"}, {"pause": 1.2}, {"message": "b"}, WRONG["echo"], {"pause": 0.3})
+    addresses = [made(fuzzed, "echo", each) for each in inputs]
+    addresses += [made(fuzzed, "construction_overlay", each["construction_overlay"]) for each in (INPUTS, WRONG)]
+    return [end(fuzzed, address) for address in reversed(addresses)]

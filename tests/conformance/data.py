@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CLOSED", "CONTRACTS", "GRID", "JOIN", "ROWS", "RULES", "TABLE", "TABLE_ROWS", "Row", "place"]
+__all__ = ["CLOSED", "CONTRACTS", "GRID", "JOIN", "KEY", "ROWS", "RULES", "TABLE", "TABLE_ROWS", "Row", "place"]
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +12,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 Row = dict[str, Any]
+KEY = "sg_" + "p" * 43
+"""Of the administration."""
 
 _FIELDS = [
     {"name": "nr", "type": "integer", "required": True, "unique": True},
