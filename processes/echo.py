@@ -57,6 +57,7 @@ METADATA: dict[str, Any] = {
                         "type": "array",
                         "minItems": 4,
                         "maxItems": 6,
+                        "oneOf": [{"maxItems": 4}, {"minItems": 6}],
                         "items": {"type": "number"},
                     },
                     "crs": {"type": "string", "format": "uri", "default": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},

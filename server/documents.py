@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Documents"]
+__all__ = ["Documents", "own_links"]
 
 import asyncio
 import hashlib
@@ -125,7 +125,7 @@ class Documents:
         """`/conformance`: our own list."""
 
         async def make() -> Any:
-            links = _own_links(f"{call.base_url}/conformance", call)
+            links = own_links(f"{call.base_url}/conformance", call)
             return {"links": links, "conformsTo": list(conformance.CLASSES)}
 
         return await self.answer(call, "conformance", "conformance.html", make, digest=call.snapshot.digest)
@@ -139,13 +139,13 @@ class Documents:
         words = " ".join(call.query.get("q", "").split())
 
         def page() -> Any:
-            return {"listing": self.listing(call, words), "links": _own_links(f"{call.base_url}/collections", call)}
+            return {"listing": self.listing(call, words), "links": own_links(f"{call.base_url}/collections", call, "q")}
 
         def document() -> bytes:
             every = call.snapshot.published.values()
             chosen = [item for item in every if matches(item.collection, words)] if words else every
             each = b",".join([described(item, call.base_url, call.language) for item in chosen])
-            return b'{"collections":[%b],"links":%b}' % (each, as_json(_own_links(f"{call.base_url}/collections", call)))
+            return b'{"collections":[%b],"links":%b}' % (each, as_json(own_links(f"{call.base_url}/collections", call, "q")))
 
         async def make() -> Any:
             ask = page if call.format(*_JSON_HTML) == "html" else document
@@ -222,9 +222,10 @@ def _link(rel: str, media_type: str, title: str, href: str) -> dict[str, Any]:
     return {"rel": rel, "type": media_type, "title": title, "href": href}
 
 
-def _own_links(url: str, call: Call) -> list[dict[str, str]]:
+def own_links(url: str, call: Call, *parameters: str) -> list[dict[str, str]]:
+    """Return a document's links to its two forms, with these parameters as they were asked for."""
     german = call.language == "de"
-    asked = "".join(f"&{name}={quote(value)}" for name, value in call.query.items() if name == "q")
+    asked = "".join(f"&{name}={quote(call.query[name])}" for name in parameters if name in call.query)
     return [
         _link("self", MEDIA["json"], "Dieses Dokument als JSON" if german else "This document as JSON", f"{url}?f=json{asked}"),
         _link("alternate", MEDIA["html"], "Diese Seite als HTML" if german else "This page as HTML", f"{url}?f=html{asked}"),

@@ -20,6 +20,7 @@ from server.answer import Answer, Receive, Scope, Send, as_json, rfc3339
 from server.auth import ANONYMOUS
 from server.caching import PRIVATE
 from server.call import Call, Endpoint
+from server.documents import own_links
 from server.forwarded import Forwarding, shortened
 from server.host import Profile
 from server.job_runner import Runner
@@ -29,7 +30,7 @@ from server.outputs import delivered
 from server.pages import HTML, Pages
 from server.params import page_offset, page_size
 from server.problems import MethodNotAllowed, NoSuchJob, ResultNotReady, StoredProblem, refused
-from server.processes import Processes, Request, next_link, own_links
+from server.processes import Processes, Request, next_link
 from server.references import References
 from stadtgrund import identity
 from stadtgrund.errors import TransientError

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Processes", "Request", "media_types", "next_link", "own_links"]
+__all__ = ["Processes", "Request", "media_types", "next_link"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from processes.workers import Answer as Output
 from processes.workers import Workers
 from server.answer import Answer
 from server.call import Call
-from server.documents import Documents
+from server.documents import Documents, own_links
 from server.negotiation import MEDIA
 from server.params import page_offset, page_size
 from server.problems import NoSuchProcess
@@ -151,26 +151,6 @@ def media_types(output: Mapping[str, Any]) -> list[str]:
     """Return the media types that an output of a description can be given in."""
     schema = output["schema"]
     return [part["contentMediaType"] for part in schema.get("oneOf", [schema])]
-
-
-def own_links(url: str, call: Call, *parameters: str) -> list[dict[str, str]]:
-    """Return a document's links to its two forms, with these parameters as they were asked for."""
-    german = call.language == "de"
-    asked = "".join("&" + urlencode({name: call.query[name]}) for name in parameters if name in call.query)
-    return [
-        {
-            "rel": "self",
-            "type": MEDIA["json"],
-            "title": "Dieses Dokument als JSON" if german else "This document as JSON",
-            "href": f"{url}?f=json{asked}",
-        },
-        {
-            "rel": "alternate",
-            "type": MEDIA["html"],
-            "title": "Diese Seite als HTML" if german else "This page as HTML",
-            "href": f"{url}?f=html{asked}",
-        },
-    ]
 
 
 def next_link(url: str, call: Call, limit: int, offset: int) -> dict[str, str]:

@@ -69,3 +69,8 @@ def test_a_preference_is_not_found_in_the_text_of_another(api: str) -> None:
 def test_a_page_of_processes_leads_to_the_next(api: str) -> None:
     answer = get(f"{api}/processes?limit=1").json()
     assert len(answer["processes"]) == 2 or any(link["rel"] == "next" for link in answer["links"])
+
+
+@pytest.mark.parametrize(("numbers", "status"), [(3, 400), (4, 200), (5, 400), (6, 200), (7, 400), (100_000, 400)])
+def test_a_box_has_four_numbers_or_six(api: str, numbers: int, status: int) -> None:
+    assert execute(api, "echo", {"inputs": {"box": {"bbox": [1] * numbers}}}).status_code == status

@@ -19,7 +19,7 @@ import httpx
 import psycopg
 import pytest
 from support.jobs import ended, execute, get, keyed, one
-from support.served import City, free_port
+from support.served import City, free_port, started
 
 from processes.workers import Answer
 from server.job_runner import Runner
@@ -27,33 +27,13 @@ from server.job_store import Candidate, Taken
 
 
 @pytest.fixture
-def own(planted: City, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """A server of the test's own, of which the test knows the process: (address, process, log)."""
+def own(planted: City, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server of the test's own, of which the test knows the process: (address, process)."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {**planted.environment, "STADTGRUND_PORT": str(port), "STADTGRUND_WORKERS": "1", "PUBLIC_URL": url}
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve"], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            end = time.monotonic() + 60
-            while time.monotonic() < end:
-                try:
-                    get(f"{url}/?f=json")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.2)
-            yield url, process, log
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
+    with started([sys.executable, "-m", "cli", "serve"], env, url, tmp_path / "log") as process:
+        yield url, process
 
 
 def _children(pid: int) -> set[int]:
@@ -84,9 +64,21 @@ def _held(planted: City) -> Any:
     return connection
 
 
+def _wait_for_lock(planted: City) -> None:
+    """Wait until a check waits for it."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'stadtgrund-process' AND datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    end = time.monotonic() + 30
+    while not one(planted, query):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_the_end_of_the_whole_group_fails_no_job(own: Any, planted: City, api: str) -> None:
     """systemd, docker and Ctrl-C signal all processes at once: the child ends first, which says nothing of its job."""
-    url, process, _ = own
+    url, process = own
     with _held(planted) as connection:
         answer = execute(url, "construction_overlay", {"inputs": {"baustelle": "P"}}, job=True)
         number = answer.json()["jobID"]
@@ -94,7 +86,7 @@ def test_the_end_of_the_whole_group_fails_no_job(own: Any, planted: City, api: s
         while not _children(process.pid) or one(planted, "SELECT status FROM meta.job WHERE job = %s", number) != "running":
             assert time.monotonic() < end
             time.sleep(0.1)
-        time.sleep(3)
+        _wait_for_lock(planted)
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
         status = one(planted, "SELECT status FROM meta.job WHERE job = %s", number)
@@ -104,14 +96,14 @@ def test_the_end_of_the_whole_group_fails_no_job(own: Any, planted: City, api: s
 
 
 def test_the_child_of_a_dismissed_check_is_ended(own: Any, planted: City) -> None:
-    url, process, _ = own
+    url, process = own
     with _held(planted) as connection:
         location = execute(url, "construction_overlay", {"inputs": {"baustelle": "P"}}, job=True).headers["location"]
         end = time.monotonic() + 20
         while not (before := _children(process.pid)):
             assert time.monotonic() < end
             time.sleep(0.1)
-        time.sleep(3)
+        _wait_for_lock(planted)
         assert httpx.delete(location, trust_env=False).status_code == 200
         end = time.monotonic() + 20
         while before & _children(process.pid):
@@ -122,14 +114,14 @@ def test_the_child_of_a_dismissed_check_is_ended(own: Any, planted: City) -> Non
 
 def test_a_child_that_is_killed_fails_no_job(own: Any, planted: City, api: str) -> None:
     """Memory ran short, or the group was signalled: for who waits that is `Busy`, come again. A job could be run again, and is failed."""
-    url, process, _ = own
+    url, process = own
     with _held(planted) as connection:
         location = execute(url, "construction_overlay", {"inputs": {"baustelle": "P"}}, job=True).headers["location"]
         end = time.monotonic() + 20
         while not (children := _children(process.pid)):
             assert time.monotonic() < end
             time.sleep(0.1)
-        time.sleep(3)
+        _wait_for_lock(planted)
         for child in children:
             os.kill(child, signal.SIGKILL)
         connection.rollback()
@@ -152,7 +144,7 @@ def test_jobs_of_the_administration_are_run_and_removed_after_a_restart(own: Any
         "INSERT INTO meta.job (profile, owner, process, status, finished, media_type, answer) SELECT 'verwaltung', 'Amt', 'echo',"
         " 'successful', now() - interval '25 hours', 'application/json', 'geheim' RETURNING job",
     )
-    url, _, _ = own
+    url, _ = own
     assert keyed(f"{url}/collections?f=json").status_code == 200
     try:
         time.sleep(8)

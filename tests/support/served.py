@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["City", "free_port", "running"]
+__all__ = ["City", "free_port", "running", "started"]
 
 import os
 import signal
@@ -62,6 +62,13 @@ def free_port() -> int:
 @contextmanager
 def running(command: Sequence[str | Path], env: Mapping[str, str], url: str, log: Path) -> Iterator[str]:
     """Run a server in a process group of its own until the block ends; wait for its first answer."""
+    with started(command, env, url, log):
+        yield url
+
+
+@contextmanager
+def started(command: Sequence[str | Path], env: Mapping[str, str], url: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """As `running`, for who needs the process."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -76,7 +83,7 @@ def running(command: Sequence[str | Path], env: Mapping[str, str], url: str, log
                     if process.poll() is not None or time.monotonic() > end:
                         raise AssertionError(f"no answer at {url}:\n{log.read_text(errors='replace')[-4000:]}") from None
                     time.sleep(0.2)
-            yield url
+            yield process
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
