@@ -20,7 +20,7 @@ import psycopg_pool
 from psycopg import sql
 from psycopg.rows import class_row
 
-from server.lending import Pool
+from server.lending import Pool, borrowed
 from stadtgrund.errors import Busy, DatabaseUnavailable
 
 LEASE_S = 15
@@ -301,7 +301,7 @@ class JobStore:
             await self._pool.open(wait=False)
         try:
             async with (
-                self._pool.connection(timeout=_PATIENCE_S) as connection,
+                borrowed(self._pool, _PATIENCE_S) as connection,
                 connection.cursor(row_factory=class_row(kind)) if kind else connection.cursor() as cursor,
             ):
                 yield cursor

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import psycopg
 import psycopg_pool
 import pytest
 
-from server.lending import Lending, Pool
+from server.lending import Lending, Pool, borrowed
 from server.statements import _AFTER, _MOST, Prepared
 from stadtgrund.query.statement import Statement
 from stadtgrund.store.database import Database
@@ -79,6 +80,56 @@ def test_a_lost_connection_is_replaced(module_db: Database) -> None:
         await lending.give(again)
 
     lent(module_db, work)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_what_was_cut_while_it_waited_is_not_lent(module_db: Database, settled: bool) -> None:
+    """Whether it waited here or in the pool, and however many there were: the borrower gets one that works, at once."""
+
+    async def work(lending: Lending, pool: Pool) -> None:
+        held = [await lending.take(5) for _ in range(4)]
+        pids = {await pid(connection) for connection in held}
+        for connection in held:
+            await lending.give(connection)
+        if settled:
+            await lending.settle()
+        _cut(module_db, pids)
+        again = [lending.ready() or await lending.take(0.7) for _ in range(4)]
+        assert not pids & {await pid(connection) for connection in again}
+        for connection in again:
+            await lending.give(connection)
+        await lending.settle()
+        assert pool.get_stats()["pool_size"] == 4
+
+    lent(module_db, work, 4)
+
+
+def test_a_pool_that_is_seldom_used_lends_none_that_was_cut(module_db: Database) -> None:
+    async def work(_: Lending, pool: Pool) -> None:
+        async with borrowed(pool, 5) as first, borrowed(pool, 5) as second, borrowed(pool, 5) as third:
+            pids = {await pid(connection) for connection in (first, second, third)}
+        _cut(module_db, pids)
+        async with borrowed(pool, 0.7) as again:
+            assert await pid(again) not in pids
+        with pytest.raises(ZeroDivisionError):
+            async with borrowed(pool, 0.7):
+                raise ZeroDivisionError
+        async with borrowed(pool, 5), borrowed(pool, 5), borrowed(pool, 5):
+            with pytest.raises(psycopg_pool.PoolTimeout):
+                async with borrowed(pool, 0.05):
+                    """There are three."""
+
+    lent(module_db, work, 3)
+
+
+def _cut(db: Database, pids: set[int]) -> None:
+    """End connections, and return when they are gone."""
+    with db.connect("open", autocommit=True) as reader:
+        reader.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", (list(pids),))
+        end = time.monotonic() + 20
+        while reader.execute("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (list(pids),)).fetchone() is not None:
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
 
 def test_a_statement_that_was_cancelled_leaves_the_connection_right(module_db: Database) -> None:
