@@ -71,11 +71,11 @@ class App:
         tile_cache = TileCache(database.paths.tiles / database.name, settings.tiles.max_bytes)
         self.tiles = tiles = Tiles(tile_cache, self.profiles.values)
         dataset_tiles = DatasetTiles(tiles)
-        for profile in self.profiles.values():
-            profile.changed = tiles.changed
         doors = Doors(documents)
         self.downloads = Downloads(settings, Shelf.of(database, settings.downloads.max_bytes))
         documents.enclosures = self.downloads.links
+        for profile in self.profiles.values():
+            profile.changed += [tiles.changed, self.downloads.renewing.changed]
         files = Files(database.paths.files, self.downloads.file)
         self.processes = Processes(documents, settings)
         stores = {name: JobStore(name, database.pool(name, _JOB_CONNECTIONS, kept=False, writes=True)) for name in PROFILES}

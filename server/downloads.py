@@ -22,6 +22,7 @@ from server.call import Call
 from server.exporting import Exports, Outdated
 from server.files import Stored
 from server.host import Published
+from server.renewing import Renewing
 from stadtgrund.catalog.file_formats import FORMATS, FileFormat, FileName, crs_of, default_srid, offered, srids
 from stadtgrund.catalog.notice import NOTICE_SUFFIX, as_text, notice
 from stadtgrund.crs import CRS84, Crs
@@ -50,6 +51,7 @@ class Downloads:
     def __init__(self, settings: Settings, shelf: Shelf) -> None:
         self.shelf = shelf
         self.exports = Exports(settings, shelf)
+        self.renewing = Renewing(shelf, self.exports)
         self._sweep_at = 0.0
         self._sweeping: asyncio.TimerHandle | None = None
         self._links: WeakKeyDictionary[Published, dict[str, tuple[int, list[Link]]]] = WeakKeyDictionary()
@@ -203,6 +205,7 @@ class Downloads:
         """End what is being written."""
         if self._sweeping is not None:
             self._sweeping.cancel()
+        await self.renewing.close()
         await self.exports.close()
 
 

@@ -84,8 +84,8 @@ class Profile:
 
     def __init__(self, name: str, connections: Connections, city: City, base_url: str) -> None:
         self.name, self.connections, self.city, self.base_url = name, connections, city, base_url
-        self.changed: Callable[[Snapshot, Snapshot], None] = _unheard
-        """Is told when a snapshot has taken another's place."""
+        self.changed: list[Callable[[Snapshot, Snapshot], None]] = []
+        """Who is told when a snapshot has taken another's place."""
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
         self._polling: asyncio.Task[None] | None = None
@@ -147,7 +147,8 @@ class Profile:
             self._snapshot = await asyncio.to_thread(self._made, digest, kept, rows, stored)
             self._read_at = asked_at
             if known:
-                self.changed(known, self._snapshot)
+                for tell in self.changed:
+                    tell(known, self._snapshot)
             log.info("%s: %d collections, %d of them new or changed", self.name, len(self._snapshot.published), len(rows))
             return self._snapshot
 
@@ -203,7 +204,3 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _unheard(_: Snapshot, __: Snapshot) -> None:
-    """Stand for nobody who wants to know."""

@@ -119,6 +119,18 @@ class Shelf:
         with contextlib.suppress(FileNotFoundError):
             os.utime(_facts(shelved.path))
 
+    def was_asked_for(self, target: Target) -> bool:
+        """Whether a file is there, and not only because it was written ahead."""
+        path = self.root / target.path
+        try:
+            return _facts(path).stat().st_mtime_ns > path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return False
+
+    def is_written(self, target: Target) -> bool:
+        """Whether a file is being written, by any process."""
+        return _lock(self.root / target.path).exists()
+
     @contextmanager
     def writing(self, target: Target) -> Iterator[Path | None]:
         """Have the only writer's place for a file: yields where to write it, under its public name, or None when it is there by now.
@@ -231,6 +243,8 @@ def _put(made: Path, path: Path) -> None:
     facts = made.with_name("facts.json")
     facts.write_text(json.dumps({"bytes": made.stat().st_size, "sha256": digest}))
     made.replace(path)
+    moment = path.stat().st_mtime_ns
+    os.utime(facts, ns=(moment, moment))  # nobody has asked for it yet
     facts.replace(_facts(path))
 
 
