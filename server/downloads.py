@@ -134,7 +134,8 @@ class Downloads:
         raise Busy(f"Collection {call.places['dataset']!r} is being published.", remedy="Try again in a few seconds.")
 
     def _found(self, call: Call, published: Published, found: Shelved, crs: Crs | None) -> Answer:
-        self.shelf.touch(found)
+        if not call.head:
+            self.shelf.touch(found)
         tag = f'"{found.sha256[:24]}"'
         if unchanged := call.unchanged(tag):
             return unchanged

@@ -18,7 +18,7 @@ from stadtgrund import errors
 from stadtgrund.children import ChildEnded, Children
 from stadtgrund.errors import Busy, StadtgrundError, TransientError
 from stadtgrund.settings import Settings
-from stadtgrund.store.shelf import Shelf, Shelved, Target
+from stadtgrund.store.shelf import WHOLE, Shelf, Shelved, Target
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,15 @@ class Exports:
         self._places = {True: asyncio.Semaphore(1), False: asyncio.Semaphore(1)}
         self.children = Children("etl.deliver", settings.environment(), idle_s=_IDLE_S)
 
-    async def obtain(self, profile: str, target: Target, order: Order) -> Shelved | None:
+    @property
+    def busy(self) -> bool:
+        """Whether files of whole collections are being written, or wait for it."""
+        return any(job.startswith(f"{WHOLE}/") for job in self._jobs)
+
+    async def obtain(self, profile: str, target: Target, order: Order, *, to_the_end: bool = False) -> Shelved | None:
         """Return a file, made now when there is none yet; None when it takes longer than `WAIT_S`, and goes on being made.
 
-        None too when the child found the collection changed, and so made another file.
+        None too when the child found the collection changed, and so made another file. `to_the_end`: wait however long it takes.
 
         Raises
         ------
@@ -61,7 +66,7 @@ class Exports:
                 raise Busy("Too many files are being written.", remedy="Try again in a minute.")
             job = self._jobs[target.path] = asyncio.create_task(self._write(profile, order), name=f"write {target.path}")
             job.add_done_callback(lambda done: self._ended(target.path, done))
-        await asyncio.wait({job}, timeout=WAIT_S)
+        await asyncio.wait({job}, timeout=None if to_the_end else WAIT_S)
         if job.done():
             job.result()
         return self.shelf.find(target)

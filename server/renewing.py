@@ -21,13 +21,19 @@ from stadtgrund.store.shelf import Shelf, Target
 log = logging.getLogger(__name__)
 
 
+_AGAIN_S = 1.0
+"""How long until one looks again whether others are done."""
+
+
 class Renewing:
-    """Orders such files, one after the other, behind what somebody waits for."""
+    """Orders such files: one at a time in the whole deployment, behind what somebody waits for."""
 
     def __init__(self, shelf: Shelf, exports: Exports) -> None:
         self.shelf, self.exports = shelf, exports
         self._due: dict[tuple[str, str], tuple[Published, Published]] = {}
+        self._at_work: dict[tuple[str, str], Published] = {}
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def changed(self, before: Snapshot, after: Snapshot) -> None:
         """Order the files of collections of which a profile sees another state now."""
@@ -36,21 +42,39 @@ class Renewing:
             if replaced is None or replaced is published or not self.shelf.changed(dataset):
                 continue
             key = (after.profile, dataset)
-            first, _ = self._due.get(key, (replaced, None))
+            # Of a state that was replaced before its files were written nobody had any to ask for.
+            first = self._due[key][0] if key in self._due else self._at_work.get(key, replaced)
             self._due[key] = (first, published)
-        if self._due and (self._task is None or self._task.done()):
+        if self._due and not self._closed and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._renew(), name="renew files")
 
     async def _renew(self) -> None:
         while self._due:
             profile, dataset = key = next(iter(self._due))
-            for target, order in await asyncio.to_thread(self._wanted, dataset, *self._due.pop(key)):
-                if self.shelf.is_written(target):
-                    continue  # by another process
-                try:
-                    await self.exports.obtain(profile, target, order)
-                except StadtgrundError as error:  # the first who asks for it gets it, or hears why not
-                    log.info("%s is not written ahead: %s", target.name, error)
+            replaced, published = self._due.pop(key)
+            self._at_work[key] = replaced
+            try:
+                await self._write(profile, await asyncio.to_thread(self._wanted, dataset, replaced, published))
+            except Exception:  # nobody waits for this task: the other collections would have to wait for the next publish
+                log.exception("%s: its files are not written ahead", dataset)
+            finally:
+                del self._at_work[key]
+
+    async def _write(self, profile: str, wanted: list[tuple[Target, Order]]) -> None:
+        while wanted:
+            with self.shelf.ahead() as alone:
+                if alone and not self.exports.busy:
+                    await self._obtain(profile, *wanted.pop(0))
+                    continue
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _obtain(self, profile: str, target: Target, order: Order) -> None:
+        if self.shelf.is_written(target):
+            return  # by another process, for who asked for it
+        try:
+            await self.exports.obtain(profile, target, order, to_the_end=True)
+        except StadtgrundError as error:  # the first who asks for it gets it, or hears why not
+            log.info("%s is not written ahead: %s", target.name, error)
 
     def _wanted(self, dataset: str, replaced: Published, published: Published) -> list[tuple[Target, Order]]:
         """Return what was asked for of `replaced`, as files of `published`."""
@@ -64,6 +88,7 @@ class Renewing:
 
     async def close(self) -> None:
         """Order no more; what is being written is for `Exports` to end."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

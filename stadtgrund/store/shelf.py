@@ -7,7 +7,7 @@ else can. Beside it lies `<name>.json` with size and checksum, written last: a f
 
 from __future__ import annotations
 
-__all__ = ["Shelf", "Shelved", "Target"]
+__all__ = ["WHOLE", "Shelf", "Shelved", "Target"]
 
 import contextlib
 import fcntl
@@ -31,7 +31,7 @@ from stadtgrund.store.database import Database
 REVISION = 2
 """Rises when the same rows would give another file."""
 
-_WHOLE, _EXCERPTS = "whole", "excerpts"
+WHOLE, _EXCERPTS = "whole", "excerpts"
 
 EXCERPT_S = 900
 """How long an excerpt stays after it was last asked for: enough to go on with a download that broke off."""
@@ -56,7 +56,7 @@ class Target:
         """Return the target of a collection in a format and CRS; `excerpt` = what all the conditions say."""
         parts = [stadtgrund.__version__, REVISION, collection.as_json(), format_.name, srid, excerpt]
         digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:20]
-        folder = f"{_WHOLE}/{collection.id}" if excerpt is None else f"{_EXCERPTS}/{collection.id}"
+        folder = f"{WHOLE}/{collection.id}" if excerpt is None else f"{_EXCERPTS}/{collection.id}"
         name = FileName(format_, srid).text(collection, excerpt=excerpt is not None)
         return cls(folder, f"v{collection.facts.version}-{digest}", format_.name, name, format_.media_type, excerpt is not None)
 
@@ -99,7 +99,7 @@ class Shelf:
     def changed(self, dataset: str) -> int:
         """Return a number that is another one when a file of the dataset was put there or taken away (0 = there is none)."""
         try:
-            return (self.root / _WHOLE / dataset).stat().st_mtime_ns
+            return (self.root / WHOLE / dataset).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
 
@@ -130,7 +130,16 @@ class Shelf:
 
     def is_written(self, target: Target) -> bool:
         """Whether a file is being written, by any process."""
-        return _lock(self.root / target.path).exists()
+        with contextlib.suppress(FileNotFoundError), _lock(self.root / target.path).open("r+") as file:
+            return not _locked_now(file.fileno())
+        return False
+
+    @contextmanager
+    def ahead(self) -> Iterator[bool]:
+        """Be the only one who writes ahead; yields whether one is, without waiting."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with _free(self.root / "ahead.lock") as free:
+            yield free
 
     @contextmanager
     def writing(self, target: Target) -> Iterator[Path | None]:
@@ -176,14 +185,14 @@ class Shelf:
 
     def drop(self, dataset: str, version: int) -> None:
         """Remove the files of a version; who reads one keeps what is open."""
-        for place in (_WHOLE, _EXCERPTS):
+        for place in (WHOLE, _EXCERPTS):
             for path in _files(self.root / place / dataset):
                 if path.name.startswith(f"v{version}-"):
                     _remove(path)
 
     def sweep(self) -> None:
         """Remove what killed writers left, excerpts that had their time, and what is over the limits."""
-        for place in (_WHOLE, _EXCERPTS):
+        for place in (WHOLE, _EXCERPTS):
             for part in (self.root / place).glob("*/*.part"):
                 with _free(part.with_suffix(".lock")) as free:
                     if free:
@@ -194,7 +203,7 @@ class Shelf:
             if moment < late:
                 _remove(path)
         _limit([each for each in excerpts if each[0] >= late], EXCERPTS_BYTES)
-        _limit(list(_aged(self.root / _WHOLE)), self.max_bytes)
+        _limit(list(_aged(self.root / WHOLE)), self.max_bytes)
 
 
 def _facts(path: Path) -> Path:
@@ -268,18 +277,22 @@ def _locked(lock: Path) -> Iterator[None]:
 def _free(lock: Path) -> Iterator[bool]:
     """Hold a lock if nobody does; yields whether."""
     with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        if not _is_at(file.fileno(), lock):
+        if not _locked_now(file.fileno()) or not _is_at(file.fileno(), lock):
             yield False
             return
         try:
             yield True
         finally:
-            lock.unlink()
+            lock.unlink(missing_ok=True)
+
+
+def _locked_now(descriptor: int) -> bool:
+    """Hold a lock until the file is closed, if nobody does; return whether."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -272,42 +272,6 @@ def test_a_new_version_has_new_files(own_client: Client, db: Database, served_fo
     assert new.json()["version"] == "2" and enclosures(own_client)["masten.geojson"]["length"] == len(new.content)
 
 
-def test_what_was_asked_for_is_written_ahead_for_the_next_version(own_client: Client, db: Database, served_folder: Path) -> None:
-    """Once: what nobody asks for again is not written again."""
-    deployment = registry.read(served_folder, served_folder / "data")
-    open_ = own_client.app.profiles["open"]
-
-    def publish(name: str) -> None:
-        publish_rows(db, deployment, "masten", [{**row, "name": name} for row in POLES[:7]])
-        own_client.run(open_.refresh())
-        own_client.run(asyncio.wait({own_client.app.downloads.renewing._task}))
-
-    def ready() -> set[str]:
-        return {name for name, link in enclosures(own_client).items() if "length" in link}
-
-    def written(version: int) -> set[str]:
-        folder = own_client.app.downloads.shelf.root / "whole" / "masten"
-        return {path.suffix for path in folder.glob(f"v{version}-*")} - {".json"}
-
-    own_client.get(f"{BASE}/files/masten.csv")
-    own_client.get(f"{BASE}/files/masten_epsg25833.gpkg")
-    publish("zwei")
-    assert ready() == {"masten.csv"} and written(2) == {".csv", ".gpkg"}  # the GeoPackage in another CRS is not linked
-    link, body = enclosures(own_client)["masten.csv"], own_client.get(f"{BASE}/files/masten.csv").content
-    assert link["sha256"] == hashlib.sha256(body).hexdigest() and b"zwei" in body
-    publish("drei")
-    assert written(3) == {".csv"}  # the GeoPackage of the second version was nobody's
-    publish("vier")
-    assert written(4) == set()
-
-
-def test_nothing_is_written_ahead_of_what_is_withdrawn(own_client: Client, db: Database) -> None:
-    assert own_client.get(f"{BASE}/files/masten.csv").status_code == 200
-    applied.withdraw(db, "masten", by="Test", reason="Test")
-    own_client.run(own_client.app.profiles["open"].refresh())
-    assert own_client.app.downloads.renewing._task is None
-
-
 def test_an_old_snapshot_is_no_obstacle(own_client: Client, db: Database, served_folder: Path) -> None:
     """What was compiled of the state before is compiled anew."""
     own_client.run(own_client.app.profiles["open"].snapshot())
