@@ -82,7 +82,7 @@ class Lending:
 
     async def _replace(self) -> None:
         while self._cut:
-            await _replaced(self._pool, self._cut.pop())
+            await _discard(self._pool, self._cut.pop())
 
 
 @asynccontextmanager
@@ -105,12 +105,12 @@ async def _sound(pool: Pool, timeout: float) -> Connection:
     # The pool's own `check` asks the database each time, and pauses for a second after the second one that is cut.
     end = time.monotonic() + timeout
     while _is_cut(connection := await pool.getconn(timeout=end - time.monotonic())):
-        await _replaced(pool, connection)
+        await _discard(pool, connection)
     return connection
 
 
-async def _replaced(pool: Pool, connection: Connection) -> None:
-    """Let the pool make a new one instead."""
+async def _discard(pool: Pool, connection: Connection) -> None:
+    """Close a connection; the pool makes a new one."""
     await connection.close()
     await pool.putconn(connection)
 

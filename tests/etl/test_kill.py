@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.postgis import Server, environment
+from support.waiting import until
 
 from stadtgrund.settings import ROOT
 
@@ -73,13 +72,6 @@ def kill_there(city: City, server: Server, where: str, dataset: str = "dinge") -
     assert process.returncode == -signal.SIGKILL
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def things(city: City) -> City:
     city.declare(
@@ -106,7 +98,7 @@ def test_a_killed_load_leaves_the_old_version_and_nothing_else(things: City, ser
     report = things.published("dinge")
     assert (report.version, report.rows_published) == (2, 100_000)
     assert things.rows("dinge", "DISTINCT name", "1") == [("neu",)]
-    wait_for(lambda: things.leftovers() == [])
+    until(lambda: things.leftovers() == [])
     assert things.ask("SELECT relname FROM pg_class WHERE relnamespace = 'data'::regnamespace AND relkind = 'r' ORDER BY 1") == [
         ("dinge__v1",),
         ("dinge__v2",),
@@ -125,7 +117,7 @@ def test_a_killed_load_of_a_grid_leaves_no_file(city: City, server: Server) -> N
     assert city.ask("SELECT version FROM meta.state") == [(1,)]
     write_grid(city.data / "t.tif", x=382000)
     assert city.published("tiefe").version == 2
-    wait_for(lambda: city.leftovers() == [])
+    until(lambda: city.leftovers() == [])
     assert files_of(city) == {"tiefe__v1.tif", "tiefe__v2.tif"}
     ((digest,),) = city.ask("SELECT sha256 FROM meta.file WHERE version = 2 LIMIT 1")
     import hashlib

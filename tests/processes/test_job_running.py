@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from support.jobs import ended, execute, get, keyed, one
 from support.served import City, free_port, started
+from support.waiting import until
 
 from processes.workers import Answer
 from server.job_runner import Runner
@@ -70,10 +71,7 @@ def _wait_for_lock(planted: City) -> None:
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE application_name = 'stadtgrund-process' AND datname = current_database() AND wait_event_type = 'Lock'"
     )
-    end = time.monotonic() + 30
-    while not one(planted, query):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: one(planted, query))
 
 
 def test_the_end_of_the_whole_group_fails_no_job(own: Any, planted: City, api: str) -> None:
@@ -82,10 +80,8 @@ def test_the_end_of_the_whole_group_fails_no_job(own: Any, planted: City, api: s
     with _held(planted) as connection:
         answer = execute(url, "construction_overlay", {"inputs": {"baustelle": "P"}}, job=True)
         number = answer.json()["jobID"]
-        end = time.monotonic() + 20
-        while not _children(process.pid) or one(planted, "SELECT status FROM meta.job WHERE job = %s", number) != "running":
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        until(lambda: one(planted, "SELECT status FROM meta.job WHERE job = %s", number) == "running")
+        until(lambda: _children(process.pid))
         _wait_for_lock(planted)
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
@@ -99,16 +95,10 @@ def test_the_child_of_a_dismissed_check_is_ended(own: Any, planted: City) -> Non
     url, process = own
     with _held(planted) as connection:
         location = execute(url, "construction_overlay", {"inputs": {"baustelle": "P"}}, job=True).headers["location"]
-        end = time.monotonic() + 20
-        while not (before := _children(process.pid)):
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        before = until(lambda: _children(process.pid))
         _wait_for_lock(planted)
         assert httpx.delete(location, trust_env=False).status_code == 200
-        end = time.monotonic() + 20
-        while before & _children(process.pid):
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        until(lambda: not before & _children(process.pid))
         connection.rollback()
 
 
@@ -117,10 +107,7 @@ def test_a_child_that_is_killed_fails_no_job(own: Any, planted: City, api: str) 
     url, process = own
     with _held(planted) as connection:
         location = execute(url, "construction_overlay", {"inputs": {"baustelle": "P"}}, job=True).headers["location"]
-        end = time.monotonic() + 20
-        while not (children := _children(process.pid)):
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        children = until(lambda: _children(process.pid))
         _wait_for_lock(planted)
         for child in children:
             os.kill(child, signal.SIGKILL)
@@ -147,10 +134,7 @@ def test_jobs_of_the_administration_are_run_and_removed_after_a_restart(own: Any
     url, _ = own
     assert keyed(f"{url}/collections?f=json").status_code == 200
     try:
-        end = time.monotonic() + 40
-        while (found := one(planted, "SELECT array_agg(status) FROM meta.job WHERE job IN (%s, %s)", waiting, old)) != ["successful"]:
-            assert time.monotonic() < end, found
-            time.sleep(0.2)
+        until(lambda: one(planted, "SELECT array_agg(status) FROM meta.job WHERE job IN (%s, %s)", waiting, old) == ["successful"])
     finally:
         one(planted, "DELETE FROM meta.job WHERE job IN (%s, %s)", waiting, old)
 
@@ -202,10 +186,7 @@ def _cut(planted: City) -> list[int]:
         "WITH cut AS MATERIALIZED (SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'stadtgrund open' AND datname = current_database()) SELECT array_agg(pid) FROM cut",
     )
-    end = time.monotonic() + 20
-    while one(planted, "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)", pids):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: not one(planted, "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)", pids))
     return list(pids)
 
 

@@ -17,6 +17,7 @@ import pytest
 from support.jobs import ended, settled
 from support.planted import KEY
 from support.served import City, free_port, running
+from support.waiting import until
 
 from server.job_store import JobStore, Taken
 from stadtgrund.store import api_keys
@@ -239,11 +240,7 @@ def test_a_server_that_stops_gives_its_job_back(planted: City, api: str, tmp_pat
     with running([sys.executable, "-m", "cli", "serve"], env, url, tmp_path / "log"):
         locations = [made(url, "echo", {"pause": 4, "message": str(n)}).headers["location"] for n in range(2)]
         numbers = [location.rpartition("/")[2] for location in locations]
-        end = time.monotonic() + 10
-        while (
-            not any(_one(planted, "SELECT status FROM meta.job WHERE job = %s", n) == "running" for n in numbers) and time.monotonic() < end
-        ):
-            time.sleep(0.05)
+        until(lambda: any(_one(planted, "SELECT status FROM meta.job WHERE job = %s", n) == "running" for n in numbers))
     tries = [_one(planted, "SELECT tries FROM meta.job WHERE job = %s", n) for n in numbers]
     assert set(tries) <= {0, 1}
     for number in numbers:
@@ -296,10 +293,7 @@ def test_jobs_go_a_day_after_their_end(planted: City, api: str) -> None:
         "INSERT INTO meta.job (profile, process, status, finished, media_type, answer, epoch) SELECT 'open', 'echo', 'successful',"
         " now() - interval '25 hours', 'application/json', '{}', epoch FROM meta.job_epoch WHERE profile = 'open' RETURNING job",
     )
-    end = time.monotonic() + 20
-    while get(f"{api}/jobs/{number}").status_code == 200:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: get(f"{api}/jobs/{number}").status_code != 200)
 
 
 def test_one_who_floods_is_refused_and_others_have_their_turn(planted: City, api: str) -> None:
@@ -327,10 +321,7 @@ def test_what_the_public_loses_is_in_no_answer(planted: City, api: str, change: 
     answered = made(api, "echo", {"message": "was es war"}).headers["location"]
     ended(get, answered)
     running = made(api, "echo", {"pause": 4}).headers["location"].rpartition("/")[2]
-    end = time.monotonic() + 10
-    while _one(planted, "SELECT status FROM meta.job WHERE job = %s", running) != "running":
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: _one(planted, "SELECT status FROM meta.job WHERE job = %s", running) == "running")
     before = _one(planted, "SELECT to_json(s.*)::text FROM meta.state s WHERE profile = 'open' AND dataset = 'baeume'")
     try:
         _one(planted, change)
@@ -343,6 +334,4 @@ def test_what_the_public_loses_is_in_no_answer(planted: City, api: str, change: 
         settled(api, "baeume")
     assert ended(get, f"{api}/jobs/{running}")["status"] == "successful"
     assert _one(planted, "SELECT turn > 1 FROM meta.job WHERE job = %s", running)  # it began anew
-    while _one(planted, "SELECT count(*) FROM meta.job WHERE job = %s", answered.rpartition("/")[2]):
-        assert time.monotonic() < end + 20
-        time.sleep(0.1)
+    until(lambda: not _one(planted, "SELECT count(*) FROM meta.job WHERE job = %s", answered.rpartition("/")[2]))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import psycopg
 import psycopg_pool
 import pytest
+from support.waiting import until
 
 from server.lending import Lending, Pool, borrowed
 from server.statements import _AFTER, _MOST, Prepared
@@ -124,10 +124,7 @@ def _cut(db: Database, pids: set[int]) -> None:
     """End connections, and return when they are gone."""
     with db.connect("open", autocommit=True) as reader:
         reader.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", (list(pids),))
-        end = time.monotonic() + 20
-        while reader.execute("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (list(pids),)).fetchone() is not None:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: reader.execute("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (list(pids),)).fetchone() is None)
 
 
 def test_a_statement_that_was_cancelled_leaves_the_connection_right(module_db: Database) -> None:

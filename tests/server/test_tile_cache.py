@@ -19,6 +19,7 @@ import zstandard
 from support.deployment import read_now
 from support.postgis import Server, settings_for
 from support.rows import publish_rows
+from support.waiting import until
 
 from server.app import create_app
 from server.tile_cache import COMPOSITE, Place, Stored, TileCache, TileKey, composite_key, encoded, key_of, plain
@@ -228,13 +229,6 @@ def own(server: Server, tmp_path: Path) -> Iterator[tuple[Client, Database, regi
     server.drop(database.name)
 
 
-def wait_until(true: object, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def collection(client: Client, dataset: str, profile: str = "open") -> Collection:
     snapshot = client.run(client.app.profiles[profile].snapshot())
     found: Collection = snapshot.published[dataset].collection
@@ -247,7 +241,7 @@ def test_a_tile_is_read_once_and_then_sent_as_stored(own: tuple[Client, Database
     first = client.get(url, headers={"accept-encoding": "gzip"})
     key, (z, y, x) = key_of(collection(client, "masten")), map(int, url.split("/")[-3:])
     stored_at = Place("WebMercatorQuad", z, x, y)
-    wait_until(lambda: cache.get(key, stored_at, "gzip") is not None)  # it is written behind the answer
+    until(lambda: cache.get(key, stored_at, "gzip") is not None)  # it is written behind the answer
     stored = cache.get(key, stored_at, "gzip")
     assert stored and plain(stored) == first.content
     for coding in ("gzip", "zstd", "identity"):
@@ -279,15 +273,15 @@ def test_a_new_version_has_new_tiles_and_the_old_ones_go(own: tuple[Client, Data
     client, db, deployment, _ = own
     cache, url = client.app.tiles.cache, place(client, 9)
     before, old = client.get(url), key_of(collection(client, "masten"))
-    wait_until(lambda: size_of(cache.root.joinpath(*old))[0])
+    until(lambda: size_of(cache.root.joinpath(*old))[0])
     publish_rows(db, deployment, "masten", [{**row, "name": "neu"} for row in POLES])
-    wait_until(lambda: client.get(url).headers["etag"] != before.headers["etag"])
+    until(lambda: client.get(url).headers["etag"] != before.headers["etag"])
     new = key_of(collection(client, "masten"))
     assert new != old
-    wait_until(lambda: not cache.root.joinpath(*old).exists())
+    until(lambda: not cache.root.joinpath(*old).exists())
     applied.withdraw(db, "masten", by="Test")
-    wait_until(lambda: client.get(url).status_code == 404)
-    wait_until(lambda: not cache.root.joinpath(*new).exists())
+    until(lambda: client.get(url).status_code == 404)
+    until(lambda: not cache.root.joinpath(*new).exists())
 
 
 def test_what_tiles_do_not_depend_on_does_not_remove_them(own: tuple[Client, Database, registry.Deployment, Settings]) -> None:
@@ -356,7 +350,7 @@ def test_no_stored_tile_without_a_recent_state(
         assert client.get(url).status_code in (500, 503)
         connection.execute("ALTER VIEW p_open.sg_gone RENAME TO sg_state")
     monkeypatch.undo()
-    wait_until(lambda: client.get(url).status_code == 200)
+    until(lambda: client.get(url).status_code == 200)
 
 
 def test_nothing_is_asked_that_is_not_within_the_limits(client: Client) -> None:

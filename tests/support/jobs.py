@@ -13,6 +13,7 @@ import psycopg
 
 from support.planted import KEY
 from support.served import City
+from support.waiting import until
 
 KEYED = {"x-api-key": KEY}
 
@@ -36,24 +37,20 @@ def execute(
 
 def ended(get: Callable[[str], httpx.Response], address: str, within_s: float = 60) -> dict[str, Any]:
     """Return the status document of a job at its end."""
-    end = time.monotonic() + within_s
-    while True:
+
+    def status() -> dict[str, Any] | None:
         answer = get(address)
         assert answer.status_code == 200, answer.text
-        status: dict[str, Any] = answer.json()
-        if "finished" in status:
-            return status
-        assert time.monotonic() < end, status
-        time.sleep(0.05)
+        document: dict[str, Any] = answer.json()
+        return document if "finished" in document else None
+
+    return until(status, within_s)
 
 
 def settled(api: str, dataset: str) -> None:
     """Wait until a server has seen that a collection is there again, for the tests that follow."""
     time.sleep(1.5)  # it looks once a second
-    end = time.monotonic() + 10
-    while get(f"{api}/collections/{dataset}").status_code != 200:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: get(f"{api}/collections/{dataset}").status_code == 200)
 
 
 def one(city: City, statement: str, *values: Any) -> Any:
